@@ -1,0 +1,74 @@
+import { fileURLToPath } from "node:url";
+import { playwright } from "@vitest/browser-playwright";
+import solid from "vite-plugin-solid";
+import { defineConfig } from "vitest/config";
+import { chromiumLaunch } from "./test/chromium.ts";
+
+const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+
+const resolve = {
+  alias: [
+    { find: /^sssync$/, replacement: source("index.ts") },
+    { find: /^sssync\/solid$/, replacement: source("adapters/solid.ts") },
+  ],
+};
+
+const react = "**/*.react.browser.test.tsx";
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./test/closing-line.ts"],
+    projects: [
+      {
+        resolve,
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/*.{browser,e2e}.test.ts"],
+          typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
+        },
+      },
+      {
+        resolve,
+        // JSX is Solid's everywhere but in React's own tests. Without hot reload: its wrappers would count as renders.
+        plugins: [solid({ include: ["**/*.tsx"], exclude: [react], hot: false })],
+        oxc: { jsx: { runtime: "automatic", importSource: "react" } },
+        // Named here, because a dependency that is discovered late reloads the page in the middle of a test.
+        optimizeDeps: {
+          include: [
+            "@xstate/react",
+            "@xstate/solid",
+            "idb",
+            "react",
+            "react-dom/client",
+            "react/jsx-dev-runtime",
+            "valibot",
+            "xstate",
+          ],
+        },
+        test: {
+          name: "browser",
+          include: ["test/**/*.browser.test.{ts,tsx}"],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: chromiumLaunch }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: "e2e",
+          environment: "node",
+          include: ["test/**/*.e2e.test.ts"],
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
