@@ -1,0 +1,43 @@
+/**
+ * What this place offers: the real ports, `null` where there is none.
+ *
+ * Failure modes: a sandboxed frame, or a browser told to block site data, may throw a `SecurityError` on the mere
+ * access to a global. That counts as missing. What is there may still refuse to work; each port tells that itself.
+ */
+import { createBroadcastChannels } from "./broadcast-channel.ts";
+import { createIndexedDbStorage } from "./indexeddb.ts";
+import { createPageLifecycle } from "./page-lifecycle.ts";
+import { type Environment } from "./ports.ts";
+import { systemClock } from "./system-clock.ts";
+import { systemRandom } from "./system-random.ts";
+import { createWebLocks } from "./web-locks.ts";
+
+/** The globals that may be missing, or may throw. */
+interface Globals {
+  readonly indexedDB?: IDBFactory;
+  readonly navigator?: { readonly locks?: LockManager };
+  readonly BroadcastChannel?: typeof BroadcastChannel;
+}
+
+const reach = <Found>(read: (globals: Globals) => Found | undefined): Found | null => {
+  try {
+    return read(globalThis) ?? null;
+  } catch {
+    return null;
+  }
+};
+
+/** The ports of the browser (or server) that this code runs in. Never throws. */
+export const browserEnvironment = (): Environment => {
+  const factory = reach((globals) => globals.indexedDB);
+  const locks = reach((globals) => globals.navigator?.locks);
+  const channel = reach((globals) => globals.BroadcastChannel);
+  return {
+    storage: factory && createIndexedDbStorage(factory),
+    locks: locks && createWebLocks(locks),
+    channel: channel && createBroadcastChannels(),
+    lifecycle: createPageLifecycle(),
+    clock: systemClock,
+    random: systemRandom,
+  };
+};
