@@ -1,0 +1,183 @@
+/**
+ * Memory, in the shape of the disk: what an engine runs on where storage cannot be opened.
+ *
+ * Failure modes: all of it is gone with the page. A value that cannot be cloned is refused, as IndexedDB refuses it.
+ */
+import { show } from "../model/json.ts";
+import {
+  type Connection,
+  type ConnectionEvents,
+  type Delete,
+  type ReadResult,
+  StorageFailure,
+  type StoragePort,
+  type StoreKey,
+  type StoreName,
+} from "./ports.ts";
+import { placeAll } from "./placement.ts";
+
+/** By the JSON of the key: arrays of the same items are one key. */
+type Store = Map<string, readonly [key: StoreKey, value: unknown]>;
+
+interface Database {
+  readonly stores: Readonly<Record<StoreName, Store>>;
+  /** Of the newest log record there ever was. */
+  position: number;
+  /** Tells each open connection that the database is deleted. */
+  readonly connections: Set<() => void>;
+}
+
+/** A storage of its own, empty: its connections to one name share their data, and no others see it. */
+export const createMemoryStorage = (): StoragePort => {
+  const databases = new Map<string, Database>();
+  return {
+    async open(name, events) {
+      const database = databases.get(name) ?? createDatabase();
+      databases.set(name, database);
+      return connect(database, events);
+    },
+    async destroy(name) {
+      await Promise.resolve();
+      const connections = [...(databases.get(name)?.connections ?? [])];
+      databases.delete(name);
+      for (const close of connections) close();
+    },
+  };
+};
+
+const createDatabase = (): Database => ({
+  stores: {
+    log: new Map(),
+    segments: new Map(),
+    meta: new Map(),
+    rejected: new Map(),
+    quarantine: new Map(),
+    queries: new Map(),
+  },
+  position: 0,
+  connections: new Set(),
+});
+
+/**
+ * Each transaction copies what it will store, then decides, then changes the data, all in one go: where the copying
+ * throws, nothing has changed.
+ */
+function connect(database: Database, events: ConnectionEvents): Connection {
+  const { stores, connections } = database;
+  const deleted = (): void => {
+    connections.delete(deleted);
+    events.closed("deleted");
+  };
+  connections.add(deleted);
+  const checkOpen = (): void => {
+    if (!connections.has(deleted))
+      throw new StorageFailure("lost", "Expected the connection to be open, got a closed one");
+  };
+
+  const get = (store: StoreName, key: StoreKey): unknown =>
+    stores[store].get(JSON.stringify(key))?.[1];
+  const set = (store: StoreName, key: StoreKey, value: unknown): void => {
+    stores[store].set(JSON.stringify(key), [key, value]);
+  };
+  const putMeta = (entries: ReadonlyMap<string, unknown>): void => {
+    for (const [key, value] of entries) set("meta", key, value);
+  };
+  const add = (value: unknown): number => {
+    database.position += 1;
+    set("log", database.position, value);
+    return database.position;
+  };
+  const remove = (wanted: Delete): void => {
+    if ("key" in wanted) stores[wanted.store].delete(JSON.stringify(wanted.key));
+    else
+      for (const [position] of logAfter(wanted.from - 1))
+        if (position <= wanted.to) stores.log.delete(JSON.stringify(position));
+  };
+  const logAfter = (after: number): ReadResult["log"] =>
+    ([...stores.log.values()] as ReadResult["log"]).filter(([position]) => position > after);
+  const named = (store: StoreName): ReadResult["rejected"] =>
+    copy([...stores[store].values()] as ReadResult["rejected"]).toSorted(([a], [b]) =>
+      a < b ? -1 : 1,
+    );
+
+  return {
+    async append(record) {
+      checkOpen();
+      return add(copy(record));
+    },
+    async ensure(records) {
+      checkOpen();
+      return placeAll(copy(records), logAfter(0), get("meta", "writers"), add);
+    },
+    async read(request) {
+      checkOpen();
+      await Promise.resolve();
+      const meta = new Map(named("meta"));
+      const rest = {
+        log: copy(logAfter(request.after)),
+        rejected: named("rejected"),
+        quarantine: named("quarantine"),
+      };
+      const segments = new Map(stores.segments);
+      for (const key of request.segments(meta)) {
+        await Promise.resolve();
+        request.onSegment(key, copy(segments.get(JSON.stringify(key))?.[1]));
+      }
+      return { meta, ...rest };
+    },
+    async initialise(entries) {
+      checkOpen();
+      const initial = copy(entries);
+      const empty = Object.values(stores).every((store) => store.size === 0);
+      if (empty) putMeta(initial);
+      const meta = new Map(named("meta"));
+      return { meta, damaged: !empty && !meta.has("format") };
+    },
+    async claim(entries = new Map()) {
+      checkOpen();
+      const further = copy(entries);
+      const stored = get("meta", "term");
+      const before = stored === undefined ? 0 : stored;
+      if (typeof before !== "number" || !Number.isSafeInteger(before))
+        throw new StorageFailure(
+          "refused",
+          `Expected the term to be an integer, got ${show(before)}`,
+        );
+      putMeta(further);
+      set("meta", "term", before + 1);
+      return before + 1;
+    },
+    async lead({ term, tail, append, puts = [], deletes = [] }) {
+      checkOpen();
+      const record = copy(append);
+      const values = copy(puts);
+      const current = get("meta", "term");
+      if (current !== term)
+        return { tag: "fenced", term: typeof current === "number" ? current : 0 };
+      const newest = logAfter(0).at(-1)?.[0] ?? 0;
+      if (tail !== undefined && tail !== newest) return { tag: "tailMoved", tail: newest };
+      for (const wanted of deletes) remove(wanted);
+      const position = record === undefined ? null : add(record);
+      for (const { store, key, value } of values) set(store, key, value);
+      return { tag: "written", position };
+    },
+    async quarantine(puts, deletes) {
+      checkOpen();
+      const values = copy(puts);
+      for (const key of deletes) remove({ store: "quarantine", key });
+      for (const [key, value] of values) set("quarantine", key, value);
+    },
+    close() {
+      connections.delete(deleted);
+    },
+  };
+}
+
+/** Copies as a disk does, on the way in and on the way out. */
+function copy<Value>(value: Value): Value {
+  try {
+    return structuredClone(value);
+  } catch (error) {
+    throw new StorageFailure("refused", "Expected the value to be storable, got a refusal", error);
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * IndexedDB transactions: one helper that every transaction of the engine runs in, so that each ends in exactly one of
+ * three ways: all of it is stored, nothing of it is stored, or the outcome is unknown and says so.
+ *
+ * What goes wrong, and what is known then (seen in Chromium with both of its backends, unless said otherwise):
+ *
+ * | seen                                                        | kind          | because                               |
+ * |-------------------------------------------------------------|---------------|---------------------------------------|
+ * | `open`: VersionError                                        | `newer`       | nothing was opened                    |
+ * | `open`: any other error; a foreign layout                   | `unavailable` | nothing was opened                    |
+ * | `transaction()` throws (InvalidStateError)                  | `lost`        | the connection is closing or closed   |
+ * | a write throws (DataCloneError, DataError, a getter)        | `refused`     | it will throw again; aborted by us    |
+ * | request or abort: ConstraintError; UnknownError "too large" | `refused`     | it will fail again                    |
+ * | abort: QuotaExceededError (after `success` of all requests) | `quota`       | seen to abort                         |
+ * | abort: any other UnknownError, InvalidStateError            | `lost`        | the disk failed while it committed, or|
+ * |                                                             |               | (WebKit) its process is gone          |
+ * | abort: AbortError, DataError, no reason, anything else      | `aborted`     | seen to abort                         |
+ * | `close` event, and neither `complete` nor `abort` before    | `lost`        | some never get an event (forced close)|
+ *
+ * - A bubbled `error` alone says nothing: `abort` follows, or `close` when the connection goes away. It is why the
+ *   `done` of idb, which rejects at the first of the two, is asked for success only.
+ * - Where no event ever comes (a frozen browser process), this waits for ever: its owner keeps a watchdog.
+ */
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
+import {
+  type Durability,
+  StorageFailure,
+  type StorageFailureKind,
+  type StoreName,
+} from "./ports.ts";
+
+/** Every store holds unvalidated values under keys that are given by hand, or by the store (`log`). */
+export interface Layout extends DBSchema, Record<StoreName, { key: IDBValidKey; value: unknown }> {}
+
+export type Database = IDBPDatabase<Layout>;
+export type Transaction<Mode extends IDBTransactionMode> = IDBPTransaction<
+  Layout,
+  StoreName[],
+  Mode
+>;
+
+export const ignore = (): void => {};
+
+/**
+ * Runs `body` in a transaction and settles with what the transaction did: resolves on `complete` with what `body`
+ * resolved with, and rejects with a `StorageFailure` otherwise. An error that `body` throws, and that IndexedDB did not
+ * raise, aborts the transaction and is passed on as it is.
+ *
+ * `body` awaits nothing but requests of this transaction. `undo` aborts it and makes its argument the result.
+ */
+export async function transact<Result, Mode extends IDBTransactionMode>(
+  db: Database,
+  stores: readonly StoreName[],
+  mode: Mode,
+  durability: Durability,
+  body: (tx: Transaction<Mode>, undo: (result: Result) => Result) => Promise<Result>,
+): Promise<Result> {
+  let tx: Transaction<Mode>;
+  try {
+    tx = db.transaction([...stores], mode, { durability });
+  } catch (error) {
+    throw new StorageFailure("lost", "Expected the connection to be open, got a closed one", error);
+  }
+
+  let close = ignore;
+  const closed = new Promise<"close">((resolve) => {
+    close = () => resolve("close");
+  });
+  db.addEventListener("close", close);
+  const ended = new Promise<"complete" | "abort" | "close">((resolve) => {
+    tx.done.then(() => resolve("complete")).catch(ignore);
+    tx.addEventListener("abort", () => resolve("abort"));
+    void closed.then(resolve);
+  });
+  const abort = (): boolean => {
+    try {
+      tx.abort();
+      return true;
+    } catch {
+      // It has ended, or its commit is under way: its events tell which.
+      return false;
+    }
+  };
+
+  let undone = false;
+  let failed: { readonly reason: unknown } | undefined;
+  const run = async (): Promise<Result> => {
+    try {
+      return await body(tx, (result) => {
+        undone = abort();
+        return result;
+      });
+    } catch (reason) {
+      // Without this, what was put before the throw would be committed.
+      failed = { reason };
+      abort();
+      throw reason;
+    }
+  };
+  const result = run();
+  result.catch(ignore);
+
+  try {
+    let end = await ended;
+    // A readonly transaction that was committed early may complete before its last results arrive.
+    if (end === "complete")
+      end = await Promise.race([
+        closed,
+        result.then(
+          () => end,
+          () => end,
+        ),
+      ]);
+    if (failed !== undefined && !(failed.reason instanceof DOMException)) throw failed.reason;
+    if (undone || (end === "complete" && failed === undefined)) return await result;
+    if (end === "close")
+      throw new StorageFailure("lost", "Expected the transaction to end, got a closed connection");
+    throw failure(tx.error ?? failed?.reason);
+  } finally {
+    db.removeEventListener("close", close);
+  }
+}
+
+/**
+ * Issues a write. What it throws at once is about the value or its key: it can never be stored. Its later failure is the
+ * transaction's, and needs no handler of its own.
+ */
+export function write<Key>(issue: () => Promise<Key>): Promise<Key> {
+  try {
+    const written = issue();
+    written.catch(ignore);
+    return written;
+  } catch (error) {
+    // The transaction ended before this: its events tell how.
+    if (isNamed(error, "TransactionInactiveError", "InvalidStateError")) throw error;
+    throw new StorageFailure("refused", "Expected the value to be storable, got a refusal", error);
+  }
+}
+
+/** So many writes are issued in one task: a segment of 1,000 rows takes the main thread about a millisecond. */
+const burst = 8;
+
+/**
+ * Issues writes, a burst at a time so that no task gets long. `refusal` is asked once, when the first burst was issued:
+ * what it resolves with ends the writing, and is the result.
+ */
+export async function issueAll<Refusal>(
+  writes: readonly (() => Promise<unknown>)[],
+  refusal?: () => Promise<Refusal | undefined>,
+): Promise<Refusal | undefined> {
+  for (let from = 0; ; from += burst) {
+    const issued = Promise.all(writes.slice(from, from + burst).map((issue) => issue()));
+    issued.catch(ignore);
+    const refused = from === 0 ? await refusal?.() : undefined;
+    if (refused !== undefined || from + burst >= writes.length) return refused;
+    await issued;
+  }
+}
+
+export function isNamed(error: unknown, ...names: readonly string[]): error is DOMException {
+  return error instanceof DOMException && names.includes(error.name);
+}
+
+/** What is known after a transaction was seen to abort with `error`, or a request of it failed with it. */
+function failure(error: unknown): StorageFailure {
+  const shown = error instanceof DOMException ? `${error.name} (${error.message})` : "no reason";
+  return new StorageFailure(
+    kindOf(error),
+    `Expected the transaction to complete, got ${shown}`,
+    error,
+  );
+}
+
+function kindOf(error: unknown): StorageFailureKind {
+  if (isNamed(error, "QuotaExceededError")) return "quota";
+  if (isNamed(error, "ConstraintError", "DataCloneError")) return "refused";
+  // The only sign of a value over 127 MiB on Chromium's SQLite backend: every retry would fail as well.
+  if (isNamed(error, "UnknownError") && error.message.includes("too large")) return "refused";
+  if (isNamed(error, "UnknownError", "InvalidStateError", "TransactionInactiveError"))
+    return "lost";
+  return "aborted";
+}
