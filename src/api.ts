@@ -1,0 +1,202 @@
+/** The public types: what an app writes, and what it gets. */
+import {
+  type Actor,
+  type AnyActorLogic,
+  type InspectionEvent,
+  type Observer,
+  type Subscription,
+} from "xstate";
+import {
+  type EventDefinitions,
+  type ModelConfig,
+  type PayloadOf,
+  type RowOf,
+  type TableSchemas,
+} from "./model/definition.ts";
+import { type Json } from "./model/json.ts";
+import { type Envelope, type RejectedEvent } from "./model/log.ts";
+import { type RowChange } from "./model/publication.ts";
+import { type Receipt } from "./pipeline.ts";
+import { type Environment } from "./services/ports.ts";
+
+export interface SyncConfig<T extends TableSchemas, E extends EventDefinitions> extends ModelConfig<
+  T,
+  E
+> {
+  /** Scope of the database, the lock and the channel on this origin. */
+  readonly name: string;
+  /** Whose data it is: another user never sees this one's. */
+  readonly user?: string;
+  /**
+   * `relaxed` (default) survives the crash of a tab and of the browser, `strict` a power cut as well, at about twice the
+   * time of a commit. docs/guide.md says what each browser makes of it.
+   */
+  readonly durability?: "relaxed" | "strict";
+  /** What to do where storage cannot be opened. Default `required`: wait and say so. */
+  readonly storage?: "required" | "memory-if-unavailable";
+  /** Version of the app's data: a tab that meets data of a newer one changes nothing, and says `outdated`. Default 1. */
+  readonly schema?: { readonly version: number };
+  /** Sees every event and transition of the engine's actors. What it throws is ignored. */
+  readonly inspect?: (event: InspectionEvent) => void;
+  /** The ports to the outside. Default: the browser's. */
+  readonly environment?: Environment;
+}
+
+/** One event for `commit`. */
+export type EventInput<E extends EventDefinitions> = {
+  [N in keyof E & string]: { readonly name: N; readonly payload: PayloadOf<E[N]> };
+}[keyof E & string];
+
+/** A table as the app reads it: always current, rows frozen. */
+export interface TableReader<R> {
+  readonly size: number;
+  get(id: string): R | undefined;
+  has(id: string): boolean;
+  values(): IterableIterator<R>;
+  /** All rows, ordered by id: the same array until a row changes. */
+  toArray(): readonly R[];
+  /** Calls back once per published change set. Returns the function that ends it. */
+  subscribe(listener: (changes: readonly RowChange<R>[]) => void): () => void;
+}
+
+export type TableReaders<T extends TableSchemas> = {
+  readonly [N in keyof T & string]: TableReader<RowOf<T, N>>;
+};
+
+export interface Fault {
+  readonly code:
+    | "storage_lost"
+    | "storage_blocked"
+    | "storage_full"
+    | "storage_unavailable"
+    | "write_delayed"
+    | "load_failed"
+    | "outdated";
+  /** What is going on, in words for a person. */
+  readonly message: string;
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
+export interface SyncStatus {
+  readonly phase: "loading" | "ready" | "degraded" | "outdated" | "failed" | "stopped";
+  readonly role: "candidate" | "leader" | "follower";
+  readonly storage: "opening" | "open" | "blocked" | "full" | "lost" | "memory" | "unavailable";
+  /** `off`: no server is configured. */
+  readonly sync: "off";
+  /** Events of this device without a decision. */
+  readonly pending: number;
+  /** When the oldest of them was committed: ms since the epoch. */
+  readonly oldestPendingAt: number | null;
+  readonly rejected: number;
+  readonly quarantined: number;
+  /** Log records that this tab knows of but has not taken in yet. */
+  readonly behind: number;
+  readonly lastSyncedAt: number | null;
+  /** Messages from other tabs that were not understood, and dropped. */
+  readonly ignored: number;
+  readonly fault: Fault | null;
+}
+
+/** Entries that wait for somebody. */
+export interface Collection<I> {
+  readonly size: number;
+  list(): readonly I[];
+  /** Tries the entry again. Rejects with `SyncError` `not_found` when there is no such entry. */
+  retry(id: string): Promise<void>;
+  /** Gives the entry up, in every tab, for good. */
+  discard(id: string): Promise<void>;
+  subscribe(listener: () => void): () => void;
+}
+
+/** Stored bytes that could not be understood. */
+export interface QuarantineEntry {
+  /** Where it was: `row/<table>/<id>`, `segment/<table>/<no>`, `log/<position>`. */
+  readonly id: string;
+  readonly reason: string;
+  /** As it was read. */
+  readonly raw: unknown;
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
+export interface SyncSnapshot<T extends TableSchemas> {
+  readonly status: "active" | "stopped";
+  /** State of the root machine. */
+  readonly value:
+    | "loading"
+    | "running"
+    | "degraded"
+    | "outdated"
+    | "failed"
+    | "stopping"
+    | "stopped";
+  readonly context: SyncStatus & { readonly tables: TableReaders<T> };
+}
+
+/** Told by `on`. */
+export type SyncEmitted =
+  /** An action had no effect: `update` of a missing row, or `create` of an existing id. */
+  | {
+      readonly type: "noop";
+      readonly action: "create" | "update";
+      readonly table: string;
+      readonly id: string;
+      readonly event: Envelope;
+    }
+  | { readonly type: "fault"; readonly fault: Fault };
+
+/** Everything readable, as JSON. */
+export interface SyncExport {
+  readonly name: string;
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly tables: Readonly<Record<string, readonly Json[]>>;
+  readonly outbox: readonly Envelope[];
+  readonly rejected: readonly RejectedEvent[];
+  readonly quarantine: readonly QuarantineEntry[];
+}
+
+/** The engine of one tab: the read side of an XState actor, so that `useSelector(sync, …)` works, and the app's data. */
+export interface SyncActor<T extends TableSchemas, E extends EventDefinitions> {
+  readonly id: string;
+  readonly sessionId: string;
+  /** The actor system: the machines by session, for inspection. */
+  readonly system: Actor<AnyActorLogic>["system"];
+  getSnapshot(): SyncSnapshot<T>;
+  subscribe(observer: Observer<SyncSnapshot<T>>): Subscription;
+  subscribe(
+    next: (snapshot: SyncSnapshot<T>) => void,
+    error?: (error: unknown) => void,
+    complete?: () => void,
+  ): Subscription;
+  on<K extends SyncEmitted["type"]>(
+    type: K,
+    listener: (event: Extract<SyncEmitted, { type: K }>) => void,
+  ): Subscription;
+
+  /** Resolves when the stored data is in memory. Rejects with `SyncError` `load_failed`, `outdated` or `stopped`. */
+  readonly ready: Promise<void>;
+  /**
+   * Applies one or several events, as a whole: in memory at once, then on disk and in every tab.
+   *
+   * Throws `SyncError`, and changes nothing, with `unknown_event`, `invalid_payload`, `not_json`, `invalid_row`,
+   * `materializer_failed`, `impure_materializer`, `unstable_schema`, `reentrant`, `not_ready`, `outdated` or `stopped`.
+   *
+   * @example
+   * const receipt = sync.commit({ name: "todoAdded", payload: { id: createId(), text: "Milk" } });
+   * await receipt.durable;
+   */
+  commit(events: EventInput<E> | readonly EventInput<E>[]): Receipt;
+  readonly tables: TableReaders<T>;
+  /** Derived from facts; the same object until one of them changes. */
+  readonly status: SyncStatus;
+  readonly outbox: Collection<Envelope>;
+  readonly rejected: Collection<RejectedEvent>;
+  readonly quarantine: Omit<Collection<QuarantineEntry>, "retry">;
+  export(): SyncExport;
+  /** Makes everything durable, hands leadership over, releases everything. Resolves when it is done; idempotent. */
+  stop(): Promise<void>;
+  /** Stops, and deletes the data of this device. Rejects with `undecided` while events are undecided, unless forced. */
+  destroy(options?: { readonly force?: boolean }): Promise<void>;
+}

@@ -1,0 +1,116 @@
+/** What waits for somebody: `outbox`, `rejected`, `quarantine`. */
+import { type Collection, type QuarantineEntry } from "./api.ts";
+import { SyncError } from "./errors.ts";
+import { type Follower } from "./follower.ts";
+import { type Envelope, type RejectedEvent } from "./model/log.ts";
+import { type Pipeline, type Receipt } from "./pipeline.ts";
+import { createListeners } from "./publisher.ts";
+
+export interface CollectionsOptions {
+  readonly follower: Follower;
+  readonly pipeline: Pipeline;
+  commit(event: { readonly name: string; readonly payload: unknown }): Receipt;
+  /** Tells the commit machine that there is something to write. */
+  flush(): void;
+  /** Tries at once what waits to be tried again. */
+  hurry(): void;
+  /** Deletes from the quarantine store. */
+  forget(id: string): Promise<void>;
+  withdrawn(entries: Parameters<Follower["remove"]>[0]): void;
+}
+
+const missing = (id: string): SyncError =>
+  new SyncError("not_found", `Expected an entry with id "${id}", got none`);
+
+export function createCollections(options: CollectionsOptions) {
+  const { follower, pipeline } = options;
+  const listeners = createListeners<[]>();
+
+  /** Undecided events, in the order they will be decided in. */
+  function listOutbox(): Envelope[] {
+    return follower.replica.overlay
+      .filter((entry) => !entry.told && entry.outcome?.tag !== "superseded")
+      .flatMap((entry) => entry.unit);
+  }
+
+  /** Rejected ones: on record, and those that the next base record will put on record. */
+  function listRejected(): RejectedEvent[] {
+    const { replica } = follower;
+    const conflicted = replica.overlay.flatMap((entry) => {
+      const { outcome } = entry;
+      if (entry.position === null || outcome?.tag !== "failed") return [];
+      return entry.unit.map((event) => ({
+        event,
+        code: "conflict",
+        message: outcome.error.message,
+      }));
+    });
+    return [...replica.rejected.values(), ...conflicted];
+  }
+
+  async function dismiss(from: "rejected" | "quarantine", id: string): Promise<void> {
+    const done = pipeline.dismiss(from, [id]);
+    options.flush();
+    await done;
+  }
+
+  const subscribe = (listener: () => void): (() => void) => listeners.add(listener);
+
+  const outbox: Collection<Envelope> = {
+    get size() {
+      return listOutbox().length;
+    },
+    list: listOutbox,
+    async retry(id) {
+      if (!listOutbox().some((event) => event.id === id)) throw missing(id);
+      options.hurry();
+    },
+    async discard(id) {
+      const entries = pipeline.withdraw(id);
+      if (entries === undefined) throw missing(id);
+      options.withdrawn(entries);
+    },
+    subscribe,
+  };
+
+  const rejected: Collection<RejectedEvent> = {
+    get size() {
+      return listRejected().length;
+    },
+    list: listRejected,
+    async retry(id) {
+      const found = follower.replica.rejected.get(id);
+      if (found === undefined) throw missing(id);
+      // First the new commit is safe, then the old one goes.
+      await options.commit({ name: found.event.name, payload: found.event.payload }).durable;
+      await dismiss("rejected", id);
+    },
+    async discard(id) {
+      if (!follower.replica.rejected.has(id)) throw missing(id);
+      await dismiss("rejected", id);
+    },
+    subscribe,
+  };
+
+  const quarantine: Omit<Collection<QuarantineEntry>, "retry"> = {
+    get size() {
+      return follower.quarantine.size;
+    },
+    list: () => Array.from(follower.quarantine.values()),
+    async discard(id) {
+      if (!follower.quarantine.has(id)) throw missing(id);
+      await options.forget(id);
+      await dismiss("quarantine", id);
+    },
+    subscribe,
+  };
+
+  return {
+    outbox: Object.freeze(outbox),
+    rejected: Object.freeze(rejected),
+    quarantine: Object.freeze(quarantine),
+    changed: () => {
+      if (listeners.size > 0) listeners.call();
+    },
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * Keeps a tab's memory in step with the log: takes in records and pictures of the disk, and tells what follows from them.
+ * Decides nothing about when to read or write: that is the machines'.
+ */
+import { type QuarantineEntry } from "./api.ts";
+import { createBaseIndex } from "./model/base-index.ts";
+import { type Definition } from "./model/definition.ts";
+import { type Ledger } from "./model/fold.ts";
+import { type LogRecord, type Row } from "./model/log.ts";
+import { type ChangeSet, type Publication } from "./model/publication.ts";
+import { loggedCount } from "./model/rebase.ts";
+import { type Effects, createReplica } from "./model/replica.ts";
+import { type BasePicture, type Picture } from "./services/reader.ts";
+
+/** What the machines have to know. */
+export type FollowerSignal =
+  /** The log goes up to `position`, and memory does not. */
+  | { readonly type: "gap.found"; readonly position: number }
+  /** A record of newer code. */
+  | { readonly type: "schema.newer" }
+  | { readonly type: "log.grew" };
+
+export interface FollowerOptions {
+  readonly definition: Definition;
+  readonly tab: string;
+  readonly schema: number;
+  publish(changes: ChangeSet | undefined): void;
+  settle(settlements: Effects["settlements"]): void;
+  signal(signal: FollowerSignal): void;
+}
+
+/** Records that arrived lately bridge the time between a read and the moment when memory takes it over. */
+const recentMost = 512;
+
+/** Above these a leader does not wait for a quiet moment to decide and fold. */
+const longEvents = 5000;
+const longRecords = 1000;
+
+export function createFollower({
+  definition,
+  tab,
+  schema,
+  publish,
+  settle,
+  signal,
+}: FollowerOptions) {
+  const replica = createReplica(definition, tab);
+  const index = createBaseIndex();
+  const quarantine = new Map<string, QuarantineEntry>();
+  const recent = new Map<number, LogRecord>();
+  let ledger: Ledger | undefined;
+  /** The highest log position that this tab has heard of. */
+  let heard = 0;
+
+  function take(effects: Effects): void {
+    settle(effects.settlements);
+    publish(effects.changes);
+  }
+
+  /** What a record means beyond rows: for the index, the leader's ledger and the quarantine. */
+  function note(position: number, record: LogRecord): void {
+    if (record.kind === "base") {
+      index.note(record.changes);
+      if (ledger !== undefined) ledger.settled = record.settled;
+    }
+    if (record.kind === "dismiss" && record.from === "quarantine") {
+      for (const id of record.ids) {
+        quarantine.delete(id);
+        // The damaged bytes leave their segment with the next fold.
+        const [from, table, ...rest] = id.split("/");
+        if (from === "row" && table !== undefined)
+          index.note([[table, rest.join("/"), null, position]]);
+      }
+    }
+    ledger?.tail.set(position, record);
+  }
+
+  function hear(position: number): void {
+    heard = Math.max(heard, position);
+    if (position > replica.position()) signal({ type: "gap.found", position });
+  }
+
+  /** The rows of a picture's base in place of those that are not certain any more. */
+  function applyBase(base: BasePicture, picture: Picture, publication: Publication): void {
+    const stale = index.adopt(picture.meta.manifest, base.read);
+    for (const [name, ids] of stale) {
+      const table = replica.tables.get(name);
+      if (table !== undefined) for (const id of ids) publication.set(table, id, undefined);
+    }
+    for (const [name, rows] of base.rows) {
+      const table = replica.tables.get(name);
+      if (table !== undefined) for (const row of rows) publication.set(table, row.id, row);
+    }
+  }
+
+  /** The picture's log, and what arrived since; undefined when memory is ahead and the records between are not at hand. */
+  function bridge(picture: Picture): (readonly [number, LogRecord])[] | undefined {
+    const log = [...picture.log];
+    let end = Math.max(picture.meta.floor, log.at(-1)?.[0] ?? 0);
+    while (end < replica.position()) {
+      end += 1;
+      const record = recent.get(end);
+      if (record === undefined) return undefined;
+      log.push([end, record]);
+    }
+    return log;
+  }
+
+  return {
+    replica,
+    index,
+    quarantine: quarantine as ReadonlyMap<string, QuarantineEntry>,
+    get ledger() {
+      return ledger;
+    },
+    position: () => replica.position(),
+    behind: () => Math.max(0, heard - replica.position()),
+    hear,
+
+    /** Takes in the record at a position of the log, from wherever it came. */
+    receive(position: number, record: LogRecord): void {
+      heard = Math.max(heard, position);
+      if (record.schema > schema) {
+        signal({ type: "schema.newer" });
+        return;
+      }
+      const received = replica.receive(position, record);
+      if (received.tag === "gap") hear(position);
+      if (received.tag !== "applied") return;
+      recent.set(position, record);
+      if (recent.size > recentMost) recent.delete(recent.keys().next().value as number);
+      note(position, record);
+      take(received);
+      if (ledger !== undefined && record.kind !== "base") signal({ type: "log.grew" });
+    },
+
+    /** For the first load, while nothing is shown yet: puts rows of the base as they arrive. */
+    startStream(): (table: string, row: Row) => void {
+      // An attempt before may have ended half-way.
+      for (const table of replica.tables.values()) table.rows.clear();
+      return (name, row) => replica.tables.get(name)?.set(row.id, row);
+    },
+
+    /** Takes over a picture. False: memory is ahead of it and cannot be bridged; read again. */
+    adopt(picture: Picture, kept: readonly QuarantineEntry[]): boolean {
+      const log = bridge(picture);
+      if (log === undefined) return false;
+      if (log.some(([, record]) => record.schema > schema)) {
+        signal({ type: "schema.newer" });
+        return true;
+      }
+      for (const entry of kept) quarantine.set(entry.id, entry);
+      const { base, meta } = picture;
+      if (base === null) {
+        for (const [position, record] of log) this.receive(position, record);
+        heard = replica.position();
+        return true;
+      }
+      const effects = replica.reload({
+        floor: meta.floor,
+        settled: meta.settled,
+        writers: meta.writers,
+        keys: meta.keys,
+        rejected: picture.rejected,
+        log,
+        rows: (publication) => applyBase(base, picture, publication),
+      });
+      if (ledger !== undefined) {
+        ledger = {
+          floor: meta.floor,
+          settled: replica.settled(),
+          writers: { ...meta.writers },
+          tail: new Map(),
+        };
+      }
+      for (const [position, record] of log) {
+        if (position > meta.floor) note(position, record);
+        else ledger?.tail.set(position, record);
+      }
+      heard = replica.position();
+      take(effects);
+      return true;
+    },
+
+    /** Starts the leader's bookkeeping: the next whole picture fills it. */
+    startLeading(): void {
+      ledger = { floor: 0, settled: { position: 0, index: 0 }, writers: {}, tail: new Map() };
+    },
+    stopLeading(): void {
+      ledger = undefined;
+    },
+    /** Takes entries out of memory that storage refused. */
+    remove(entries: Parameters<typeof replica.remove>[0]): void {
+      take(replica.remove(entries));
+    },
+    isLong: () =>
+      ledger !== undefined &&
+      (ledger.tail.size > longRecords || loggedCount(replica.overlay) > longEvents),
+  };
+}
+
+export type Follower = ReturnType<typeof createFollower>;

@@ -1,0 +1,269 @@
+/*
+ * commit: from memory to disk. `commit()` itself sends nothing here: it reads the gate, applies to memory and queues; one
+ * `batch.ready` per microtask comes for all of it.
+ *
+ *  ┌────────┐ gate.open  ┌─ open ──────────────────────────────────────────────────────────────┐
+ *  │ closed │───────────►│ idle ──batch.ready──► persisting ──done──► idle (at once on, if more) │
+ *  └───▲────┘            │                        │    │    │                                   │
+ *      │ drained         │  aborted, lost,        │    │    └─refused──► rollingBack ──► idle    │
+ *      └─────────────────│  no answer             │    └─quota──► blocked ──after / page seen──┐ │
+ *                        │          ▼─────────────┘                                            │ │
+ *                        │   retrying.waiting ──after / reopened──► retrying.ensuring ◄────────┘ │
+ *                        │                                            └──done──► idle            │
+ *                        └──────────────────────────────────────────────────────────────────────┘
+ *
+ * 1. Group commit: what arrives while a transaction runs goes into the next one; one is in flight at a time. Only a page
+ *    that goes away does not wait (`page.leaving`).
+ * 2. A commit is acknowledged on the transaction's `complete` (`write.done`), never before (G1, G2).
+ * 3. After anything but success the outcome is looked up and the record added if absent, in one transaction (`ensuring`):
+ *    never added again on suspicion, never given up on suspicion (G2, G7).
+ * 4. Rolled back is only what storage refused for good: an observed abort.
+ * 5. The gate is open exactly in `open`, until `drain`. While storage is away commits flow into memory, and it is said.
+ */
+import { type ActorRefFrom, assign, sendTo, setup } from "xstate";
+import { type Failure, type Owned, backoff, longLived, maxIterations, tell } from "./common.ts";
+
+export type PersisterCommand =
+  | { readonly type: "write" }
+  | { readonly type: "ensure" }
+  | { readonly type: "flush" };
+
+export type CommitEvent =
+  | { readonly type: "gate.open" }
+  | { readonly type: "drain" }
+  | { readonly type: "batch.ready" }
+  | { readonly type: "write.done"; readonly n: number; readonly position: number | null }
+  | { readonly type: "write.failed"; readonly n: number; readonly failure: Failure }
+  | { readonly type: "ensure.done"; readonly n: number; readonly position: number | null }
+  | { readonly type: "ensure.failed"; readonly n: number; readonly failure: Failure }
+  | { readonly type: "storage.opened" }
+  | { readonly type: "storage.lost" }
+  | { readonly type: "page.leaving" }
+  | { readonly type: "page.returned" };
+
+export type CommitReport =
+  | { readonly type: "storage.suspected" }
+  | { readonly type: "commit.delayed" }
+  | { readonly type: "commit.full" }
+  | { readonly type: "commit.flowing" }
+  | { readonly type: "commit.closed" };
+
+/** The queue of commits, by reference: the machine only asks. */
+export interface QueueView {
+  /** Whether commits wait to be written. */
+  hasQueued(): boolean;
+  /** Whether group `n` is in flight, and no other is. */
+  isLastInFlight(n: number): boolean;
+  isInFlight(n: number): boolean;
+  hasInFlight(): boolean;
+  /** Whether `commit()` passes. */
+  isOpen(): boolean;
+}
+
+interface Input extends Owned {
+  readonly queue: QueueView;
+}
+
+interface Context extends Input {
+  readonly attempts: number;
+}
+
+const failed = (event: CommitEvent): Failure | undefined =>
+  event.type === "write.failed" || event.type === "ensure.failed" ? event.failure : undefined;
+
+export const commitMachine = setup({
+  types: {} as { context: Context; events: CommitEvent; input: Input },
+  actors: { persister: longLived<PersisterCommand>() },
+  delays: {
+    retryDelay: ({ context }) => backoff(context.attempts),
+    quotaDelay: 5000,
+    /** Some transactions settle neither way when a connection is closed by force. */
+    watchdog: 5000,
+  },
+  guards: {
+    hasQueued: ({ context }) => context.queue.hasQueued(),
+    isStale: ({ context, event }) =>
+      (event.type === "write.done" || event.type === "write.failed") &&
+      !context.queue.isInFlight(event.n),
+    hasMoreInFlight: ({ context, event }) =>
+      (event.type === "write.done" || event.type === "ensure.done") &&
+      !context.queue.isLastInFlight(event.n),
+    hasInFlight: ({ context }) => context.queue.hasInFlight(),
+    isGateClosed: ({ context }) => !context.queue.isOpen(),
+    isRefused: ({ event }) => failed(event) === "refused",
+    isQuota: ({ event }) => failed(event) === "quota",
+    isLost: ({ event }) => failed(event) === "lost",
+  },
+  actions: {
+    write: sendTo("persister", { type: "write" }),
+    ensure: sendTo("persister", { type: "ensure" }),
+    flush: sendTo("persister", { type: "flush" }),
+    /** Provided: the group is durable: receipts, other tabs. */
+    acknowledge: () => undefined,
+    /** Provided: takes the refused group out of memory and rejects its receipts. */
+    rollBack: () => undefined,
+    /** Provided: `commit()` may pass. */
+    openGate: () => undefined,
+    /** Provided: `commit()` may not pass. */
+    closeGate: () => undefined,
+    count: assign({ attempts: ({ context }) => context.attempts + 1 }),
+    forget: assign({ attempts: 0 }),
+    tellSuspected: tell({ type: "storage.suspected" }),
+    tellDelayed: tell({ type: "commit.delayed" }),
+    tellFull: tell({ type: "commit.full" }),
+    tellFlowing: tell({ type: "commit.flowing" }),
+    tellClosed: tell({ type: "commit.closed" }),
+  },
+}).createMachine({
+  id: "commit",
+  context: ({ input }) => ({ owner: input.owner, queue: input.queue, attempts: 0 }),
+  invoke: {
+    id: "persister",
+    src: "persister",
+    onError: { target: ".closed", meta: { tid: "commit.persisterFailed" } },
+  },
+  initial: "closed",
+  states: {
+    closed: {
+      entry: ["closeGate", "tellClosed"],
+      on: {
+        drain: { actions: "tellClosed", meta: { tid: "commit.drainClosed" } },
+        "gate.open": { target: "open", meta: { tid: "commit.opened" } },
+      },
+    },
+    open: {
+      entry: "openGate",
+      initial: "idle",
+      on: {
+        drain: { actions: "closeGate", meta: { tid: "commit.drain" } },
+        "page.leaving": { guard: "hasQueued", actions: "flush", meta: { tid: "commit.flushed" } },
+      },
+      states: {
+        idle: {
+          always: [
+            { guard: "hasQueued", target: "persisting", meta: { tid: "commit.next" } },
+            { guard: "isGateClosed", target: "#commit.closed", meta: { tid: "commit.drained" } },
+          ],
+          on: {
+            "batch.ready": {
+              guard: "hasQueued",
+              target: "persisting",
+              meta: { tid: "commit.batch" },
+            },
+            drain: { target: "#commit.closed", meta: { tid: "commit.closedIdle" } },
+          },
+        },
+        persisting: {
+          entry: "write",
+          on: {
+            "write.done": [
+              { guard: "isStale", meta: { tid: "commit.staleDone" } },
+              {
+                guard: "hasMoreInFlight",
+                actions: "acknowledge",
+                meta: { tid: "commit.doneOfSeveral" },
+              },
+              { target: "idle", actions: ["acknowledge", "forget"], meta: { tid: "commit.done" } },
+            ],
+            "write.failed": [
+              { guard: "isStale", meta: { tid: "commit.staleFailed" } },
+              { guard: "isRefused", target: "rollingBack", meta: { tid: "commit.refused" } },
+              { guard: "isQuota", target: "blocked", meta: { tid: "commit.quota" } },
+              {
+                guard: "isLost",
+                target: "retrying",
+                actions: "tellSuspected",
+                meta: { tid: "commit.lost" },
+              },
+              { target: "retrying", meta: { tid: "commit.aborted" } },
+            ],
+            "storage.lost": { target: "retrying", meta: { tid: "commit.storageLost" } },
+          },
+          after: {
+            watchdog: {
+              target: "retrying",
+              actions: "tellSuspected",
+              meta: { tid: "commit.watchdog" },
+            },
+          },
+        },
+        rollingBack: {
+          entry: "rollBack",
+          always: [
+            {
+              guard: "hasInFlight",
+              target: "retrying.ensuring",
+              meta: { tid: "commit.rolledBackOne" },
+            },
+            { target: "idle", meta: { tid: "commit.rolledBack" } },
+          ],
+        },
+        retrying: {
+          initial: "waiting",
+          states: {
+            waiting: {
+              entry: "tellDelayed",
+              after: { retryDelay: { target: "ensuring", meta: { tid: "commit.retry" } } },
+              on: { "storage.opened": { target: "ensuring", meta: { tid: "commit.reopened" } } },
+            },
+            ensuring: {
+              entry: ["count", "ensure"],
+              on: {
+                "ensure.done": [
+                  {
+                    guard: "hasMoreInFlight",
+                    actions: "acknowledge",
+                    meta: { tid: "commit.ensuredOfSeveral" },
+                  },
+                  {
+                    target: "#commit.open.idle",
+                    actions: ["acknowledge", "forget", "tellFlowing"],
+                    meta: { tid: "commit.ensured" },
+                  },
+                ],
+                "ensure.failed": [
+                  {
+                    guard: "isRefused",
+                    target: "#commit.open.rollingBack",
+                    actions: "tellFlowing",
+                    meta: { tid: "commit.ensureRefused" },
+                  },
+                  {
+                    guard: "isQuota",
+                    target: "#commit.open.blocked",
+                    meta: { tid: "commit.ensureQuota" },
+                  },
+                  {
+                    guard: "isLost",
+                    target: "waiting",
+                    actions: "tellSuspected",
+                    meta: { tid: "commit.ensureLost" },
+                  },
+                  { target: "waiting", meta: { tid: "commit.ensureAborted" } },
+                ],
+                "storage.lost": { target: "waiting", meta: { tid: "commit.ensureStorageLost" } },
+              },
+              after: {
+                watchdog: {
+                  target: "waiting",
+                  actions: "tellSuspected",
+                  meta: { tid: "commit.ensureWatchdog" },
+                },
+              },
+            },
+          },
+        },
+        blocked: {
+          entry: "tellFull",
+          after: { quotaDelay: { target: "retrying.ensuring", meta: { tid: "commit.tryAgain" } } },
+          on: {
+            "page.returned": { target: "retrying.ensuring", meta: { tid: "commit.pageReturned" } },
+          },
+        },
+      },
+    },
+  },
+  options: { maxIterations },
+});
+
+export type CommitActor = ActorRefFrom<typeof commitMachine>;

@@ -1,0 +1,42 @@
+import { type AnyActorRef, type AnyEventObject, fromCallback, fromPromise } from "xstate";
+
+/** Whoever supervises a machine: it is told what happened. */
+export interface Owned {
+  readonly owner: AnyActorRef;
+}
+
+/** Tells the owner. */
+export const tell =
+  <E extends AnyEventObject>(event: E) =>
+  ({ context }: { context: Owned }): void => {
+    context.owner.send(event);
+  };
+
+/** A service that `createSyncActor` provides: one answer. */
+export const promised = <Output, Input>() =>
+  fromPromise<Output, Input>(() =>
+    Promise.reject(new Error("Expected the service to be provided")),
+  );
+
+/** A service that `createSyncActor` provides: long-lived, takes commands and reports. */
+export const longLived = <Command extends AnyEventObject>() =>
+  fromCallback<Command>(() => {
+    throw new Error("Expected the service to be provided");
+  });
+
+/** What a failed storage operation lets the machines do. The same words as `StorageFailureKind`. */
+export type Failure = "aborted" | "quota" | "refused" | "lost" | "newer" | "unavailable";
+
+/** The kind of an error that a storage service rejected with; whatever else happened is as unsure as a lost connection. */
+export function failureOf(error: unknown): Failure {
+  const kind =
+    typeof error === "object" && error !== null ? (error as { kind?: unknown }).kind : undefined;
+  return typeof kind === "string" ? (kind as Failure) : "lost";
+}
+
+/** Milliseconds to wait before try number `attempt` (0, 1, …). */
+export const backoff = (attempt: number, most = 15_000): number =>
+  attempt === 0 ? 0 : Math.min(most, 100 * 2 ** attempt);
+
+/** No machine of ours takes more internal steps for one event: a loop is a bug that must not hang the tab. */
+export const maxIterations = 1000;

@@ -1,0 +1,198 @@
+/*
+ * election: at most one tab holds the device's lock, and whoever holds it is alive.
+ *
+ *               granted                         page leaves / lock lost / fenced
+ *  ┌───────────┐───────►┌────────┐──────────────────────────────►┌─────────┐
+ *  │ candidate │        │ leader │                               │ demoted │──after requeueDelay / page returned──► candidate
+ *  └─┬──▲──────┘        └────────┘                               └─────────┘
+ *    │  │ heartbeat         ▲ granted                                 ▲ page leaves (from candidate too: leaves the queue)
+ *    │  └────────────┐      │
+ *    │ silence,      │      │
+ *    │ page visible  │      │
+ *    └──►┌─────────────────────┐ nothing  ┌──────────┐ nothing
+ *        │ probing: ask, queue │─────────►│ stealing │────────► candidate
+ *        └─────────────────────┘          └──────────┘
+ *
+ * 1. A candidate queues for the lock; it never asks `ifAvailable` alone (that queue would never pass to it).
+ * 2. The lock is released on `pagehide` and `freeze`: a leader that goes into the back/forward cache holding it is never
+ *    relieved (measured, docs/storage-format.md). It is asked for again on `pageshow` and `resume`.
+ * 3. A leader without heartbeat for `silence` is frozen. Only a visible tab judges: timers of hidden ones are throttled.
+ * 4. First it is asked who holds the lock (which evicts a cached page), then the request is renewed (which pumps a stuck
+ *    queue), then the lock is stolen (G11). The fence in the database keeps the old leader's late writes out (G10).
+ * 5. A leader whose lock was taken is `demoted` at once.
+ */
+import { type ActorRefFrom, sendTo, setup } from "xstate";
+import { type Owned, longLived, maxIterations, tell } from "./common.ts";
+
+export type LockCommand =
+  | { readonly type: "request" }
+  | { readonly type: "query" }
+  | { readonly type: "steal" }
+  | { readonly type: "release" };
+
+export type ElectionEvent =
+  | { readonly type: "lock.granted" }
+  | { readonly type: "lock.lost" }
+  | { readonly type: "lock.failed" }
+  | { readonly type: "heartbeat.seen" }
+  | { readonly type: "election.start" }
+  | { readonly type: "election.retire" }
+  | { readonly type: "term.lost" }
+  | { readonly type: "page.leaving" }
+  | { readonly type: "page.returned" };
+
+export type ElectionReport = { readonly type: "election.won" } | { readonly type: "election.lost" };
+
+interface Input extends Owned {
+  /** Whether there are locks here at all, and whether the page is visible now. */
+  readonly locks: { supported(): boolean; visible(): boolean };
+}
+
+export const electionMachine = setup({
+  types: {} as { context: Input; events: ElectionEvent; input: Input },
+  actors: { lock: longLived<LockCommand>(), heart: longLived<{ readonly type: "beat" }>() },
+  delays: {
+    silence: 10_000,
+    probeDelay: 1000,
+    renewDelay: 2000,
+    stealDelay: 2000,
+    requeueDelay: 1000,
+  },
+  guards: {
+    isUnsupported: ({ context }) => !context.locks.supported(),
+    isVisible: ({ context }) => context.locks.visible(),
+  },
+  actions: {
+    request: sendTo("lock", { type: "request" }),
+    query: sendTo("lock", { type: "query" }),
+    steal: sendTo("lock", { type: "steal" }),
+    release: sendTo("lock", { type: "release" }),
+    tellWon: tell({ type: "election.won" }),
+    tellLost: tell({ type: "election.lost" }),
+    /** Provided: asks the leader to show itself. */
+    poke: () => undefined,
+  },
+}).createMachine({
+  id: "election",
+  context: ({ input }) => ({ owner: input.owner, locks: input.locks }),
+  invoke: {
+    id: "lock",
+    src: "lock",
+    onError: { target: ".unsupported", meta: { tid: "election.lockFailed" } },
+  },
+  initial: "starting",
+  on: {
+    "election.retire": {
+      target: ".retired",
+      actions: "release",
+      meta: { tid: "election.retired" },
+    },
+  },
+  states: {
+    starting: {
+      on: {
+        "election.start": [
+          { guard: "isUnsupported", target: "unsupported", meta: { tid: "election.unsupported" } },
+          { target: "candidate", meta: { tid: "election.start" } },
+        ],
+      },
+    },
+    retired: {},
+    unsupported: {},
+    candidate: {
+      initial: "waiting",
+      entry: ["request", "poke"],
+      on: {
+        "lock.granted": { target: "leader", meta: { tid: "election.granted" } },
+        "lock.failed": { target: "demoted", meta: { tid: "election.failed" } },
+        "page.leaving": { target: "demoted", actions: "release", meta: { tid: "election.left" } },
+      },
+      states: {
+        waiting: {
+          on: {
+            "heartbeat.seen": { target: "waiting", reenter: true, meta: { tid: "election.heard" } },
+          },
+          after: {
+            silence: [
+              { guard: "isVisible", target: "#election.probing", meta: { tid: "election.silent" } },
+              { target: "waiting", reenter: true, meta: { tid: "election.silentHidden" } },
+            ],
+          },
+        },
+      },
+    },
+    probing: {
+      initial: "asking",
+      on: {
+        "lock.granted": { target: "leader", meta: { tid: "election.grantedProbing" } },
+        "lock.failed": { target: "stealing", meta: { tid: "election.probeFailed" } },
+        "heartbeat.seen": {
+          target: "candidate",
+          actions: "release",
+          meta: { tid: "election.heardProbing" },
+        },
+        "page.leaving": {
+          target: "demoted",
+          actions: "release",
+          meta: { tid: "election.leftProbing" },
+        },
+      },
+      states: {
+        asking: {
+          entry: "query",
+          after: { probeDelay: { target: "renewing", meta: { tid: "election.asked" } } },
+        },
+        renewing: {
+          entry: ["release", "request"],
+          after: {
+            renewDelay: { target: "#election.stealing", meta: { tid: "election.renewed" } },
+          },
+        },
+      },
+    },
+    stealing: {
+      entry: ["release", "steal"],
+      on: {
+        "lock.granted": { target: "leader", meta: { tid: "election.stolen" } },
+        "lock.failed": { target: "demoted", meta: { tid: "election.stealFailed" } },
+        "page.leaving": {
+          target: "demoted",
+          actions: "release",
+          meta: { tid: "election.leftStealing" },
+        },
+      },
+      after: {
+        stealDelay: {
+          target: "candidate",
+          actions: "release",
+          meta: { tid: "election.stealHung" },
+        },
+      },
+    },
+    leader: {
+      entry: "tellWon",
+      exit: "tellLost",
+      invoke: {
+        id: "heart",
+        src: "heart",
+        onError: { target: "demoted", actions: "release", meta: { tid: "election.heartFailed" } },
+      },
+      on: {
+        "lock.lost": { target: "demoted", meta: { tid: "election.lost" } },
+        "term.lost": { target: "demoted", actions: "release", meta: { tid: "election.fenced" } },
+        "page.leaving": {
+          target: "demoted",
+          actions: "release",
+          meta: { tid: "election.resigned" },
+        },
+      },
+    },
+    demoted: {
+      on: { "page.returned": { target: "candidate", meta: { tid: "election.returned" } } },
+      after: { requeueDelay: { target: "candidate", meta: { tid: "election.requeued" } } },
+    },
+  },
+  options: { maxIterations },
+});
+
+export type ElectionActor = ActorRefFrom<typeof electionMachine>;

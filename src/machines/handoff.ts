@@ -1,0 +1,203 @@
+/*
+ * handoff: what a tab does from the moment it holds the lock. All it needs is on disk: nothing comes from the memory of the
+ * leader before.
+ *
+ *  ┌───────────┐ won  ┌─ leading ──────────────────────────────────────────────────────────────────────────┐
+ *  │ following │─────►│ fencing ─term+1─► recovering ─log read─► replaying ─outbox decided─► serving:       │
+ *  └───▲───────┘      │   ▲   └──failed──────┴────────────────────┴──┐      ┌──► resting ──idle, or log long─┐ │
+ *      │              │   │ retryDelay                             ▼      │ log.grew                    ▼ │
+ *      │ lost, or     │   └───────────────────────────────────── stalled  asleep ◄── folding ◄── deciding │
+ *      └─fenced───────┤                                                                                   │
+ *                     └───────────────────────────────────────────────────────────────────────────────────┘
+ *  anywhere ── drain ──► draining: the write in flight ends ──► drained
+ *
+ * 1. Fence first: the term in the database is raised before anything is read, so a late write of the old leader is refused.
+ * 2. Recover from the log: it is read whole, and segments that others wrote are read again.
+ * 3. Replay: what is undecided is decided in log order. With no server the leader is its own server.
+ * 4. Every write of a leader is fenced. A refusal means that somebody else leads: `term.lost`, and follow.
+ * 5. Decide and fold when the page rests, or when the log is long: bounded tail at load, bounded write amplification.
+ * 6. Graceful end: the write in flight ends before the lock is released.
+ */
+import { type ActorRefFrom, assign, setup } from "xstate";
+import { type Owned, backoff, maxIterations, promised, tell } from "./common.ts";
+
+/** How a fenced write went. */
+export type LeaderResult = "done" | "more" | "nothing" | "fenced";
+
+export type HandoffEvent =
+  | { readonly type: "election.won" }
+  | { readonly type: "election.lost" }
+  | { readonly type: "log.grew" }
+  | { readonly type: "storage.opened" }
+  | { readonly type: "drain" };
+
+export type HandoffReport =
+  | { readonly type: "handoff.serving" }
+  | { readonly type: "handoff.following" }
+  | { readonly type: "handoff.drained" }
+  | { readonly type: "term.lost" };
+
+interface Input extends Owned {
+  readonly log: { isLong(): boolean };
+}
+
+interface Context extends Input {
+  readonly attempts: number;
+}
+
+export const handoffMachine = setup({
+  types: {} as { context: Context; events: HandoffEvent; input: Input },
+  actors: {
+    claim: promised<void, void>(),
+    recover: promised<void, void>(),
+    decide: promised<LeaderResult, void>(),
+    fold: promised<LeaderResult, void>(),
+    /** Resolves when no write of this leader is in flight. */
+    settle: promised<void, void>(),
+  },
+  delays: { retryDelay: ({ context }) => backoff(context.attempts), idleDelay: 2000 },
+  guards: {
+    isFenced: (_, params: { result: LeaderResult }) => params.result === "fenced",
+    hasMore: (_, params: { result: LeaderResult }) => params.result === "more",
+    isLong: ({ context }) => context.log.isLong(),
+  },
+  actions: {
+    count: assign({ attempts: ({ context }) => context.attempts + 1 }),
+    forget: assign({ attempts: 0 }),
+    tellServing: tell({ type: "handoff.serving" }),
+    tellFollowing: tell({ type: "handoff.following" }),
+    tellDrained: tell({ type: "handoff.drained" }),
+    tellTermLost: tell({ type: "term.lost" }),
+  },
+}).createMachine({
+  id: "handoff",
+  context: ({ input }) => ({ owner: input.owner, log: input.log, attempts: 0 }),
+  initial: "following",
+  on: { drain: { target: ".draining", meta: { tid: "handoff.drain" } } },
+  states: {
+    following: {
+      entry: "tellFollowing",
+      on: { "election.won": { target: "leading", meta: { tid: "handoff.won" } } },
+    },
+    leading: {
+      initial: "fencing",
+      on: { "election.lost": { target: "following", meta: { tid: "handoff.lost" } } },
+      states: {
+        fencing: {
+          invoke: {
+            id: "claim",
+            src: "claim",
+            onDone: { target: "recovering", meta: { tid: "handoff.fenced" } },
+            onError: { target: "stalled", meta: { tid: "handoff.claimFailed" } },
+          },
+        },
+        recovering: {
+          invoke: {
+            id: "recover",
+            src: "recover",
+            onDone: { target: "replaying", meta: { tid: "handoff.recovered" } },
+            onError: { target: "stalled", meta: { tid: "handoff.recoverFailed" } },
+          },
+        },
+        replaying: {
+          invoke: {
+            id: "replay",
+            src: "decide",
+            onDone: [
+              {
+                guard: { type: "isFenced", params: ({ event }) => ({ result: event.output }) },
+                target: "#handoff.following",
+                actions: "tellTermLost",
+                meta: { tid: "handoff.replayFenced" },
+              },
+              {
+                guard: { type: "hasMore", params: ({ event }) => ({ result: event.output }) },
+                target: "replaying",
+                reenter: true,
+                meta: { tid: "handoff.replayMore" },
+              },
+              { target: "serving", actions: "forget", meta: { tid: "handoff.replayed" } },
+            ],
+            onError: { target: "stalled", meta: { tid: "handoff.replayFailed" } },
+          },
+        },
+        stalled: {
+          entry: "count",
+          after: { retryDelay: { target: "fencing", meta: { tid: "handoff.retry" } } },
+          on: { "storage.opened": { target: "fencing", meta: { tid: "handoff.reopened" } } },
+        },
+        serving: {
+          entry: "tellServing",
+          initial: "resting",
+          states: {
+            resting: {
+              always: { guard: "isLong", target: "deciding", meta: { tid: "handoff.long" } },
+              on: {
+                "log.grew": { target: "resting", reenter: true, meta: { tid: "handoff.grew" } },
+              },
+              after: { idleDelay: { target: "deciding", meta: { tid: "handoff.idle" } } },
+            },
+            deciding: {
+              invoke: {
+                id: "decide",
+                src: "decide",
+                onDone: [
+                  {
+                    guard: { type: "isFenced", params: ({ event }) => ({ result: event.output }) },
+                    target: "#handoff.following",
+                    actions: "tellTermLost",
+                    meta: { tid: "handoff.decideFenced" },
+                  },
+                  {
+                    guard: { type: "hasMore", params: ({ event }) => ({ result: event.output }) },
+                    target: "deciding",
+                    reenter: true,
+                    meta: { tid: "handoff.decideMore" },
+                  },
+                  { target: "folding", meta: { tid: "handoff.decided" } },
+                ],
+                onError: {
+                  target: "#handoff.leading.stalled",
+                  meta: { tid: "handoff.decideFailed" },
+                },
+              },
+            },
+            folding: {
+              invoke: {
+                id: "fold",
+                src: "fold",
+                onDone: [
+                  {
+                    guard: { type: "isFenced", params: ({ event }) => ({ result: event.output }) },
+                    target: "#handoff.following",
+                    actions: "tellTermLost",
+                    meta: { tid: "handoff.foldFenced" },
+                  },
+                  { target: "asleep", meta: { tid: "handoff.folded" } },
+                ],
+                onError: {
+                  target: "#handoff.leading.stalled",
+                  meta: { tid: "handoff.foldFailed" },
+                },
+              },
+            },
+            asleep: { on: { "log.grew": { target: "resting", meta: { tid: "handoff.woke" } } } },
+          },
+        },
+      },
+    },
+    draining: {
+      on: { drain: { meta: { tid: "handoff.drainAgain" } } },
+      invoke: {
+        id: "settle",
+        src: "settle",
+        onDone: { target: "drained", meta: { tid: "handoff.drained" } },
+        onError: { target: "drained", meta: { tid: "handoff.drainFailed" } },
+      },
+    },
+    drained: { entry: "tellDrained" },
+  },
+  options: { maxIterations },
+});
+
+export type HandoffActor = ActorRefFrom<typeof handoffMachine>;

@@ -1,0 +1,181 @@
+/*
+ * load: brings memory up to what is on disk, at the start and whenever something was missed.
+ *
+ *  ┌─────────┐ storage.opened ┌─────────┐ older schema ┌───────────┐
+ *  │ waiting │───────────────►│ reading │─────────────►│ migrating │──► reading
+ *  └───▲─────┘                └─┬──┬──┬─┘              └───────────┘
+ *      │ connection lost        │  │  └ newer schema or format ──► outdated
+ *      └────────────────────────┤  │ damaged pieces   ┌──────────────┐
+ *                               │  └─────────────────►│ quarantining │──┐
+ *                 cannot be read│ sound               └──────────────┘  │
+ *                               ▼    ┌───────────┐ ◄───────────────────┘
+ *                            failed  │ replaying │──► ready ── gap.found / storage.opened ──► recovering ──► (as reading)
+ *                                    └───────────┘
+ *
+ * 1. One readonly transaction gives the whole picture; memory changes in `replaying`, in one synchronous step.
+ * 2. A read error is not an empty database: nothing is written after it (G9).
+ * 3. Damaged pieces are stored in quarantine, with their raw bytes, before `ready` (G8).
+ * 4. What arrives while reading is only noted (`wanted`): the next round reads it.
+ */
+import { type ActorRefFrom, assign, setup } from "xstate";
+import { type Owned, backoff, failureOf, maxIterations, promised, tell } from "./common.ts";
+
+export type ReadMode = "first" | "again";
+
+export type ReadReport =
+  | { readonly tag: "read"; readonly damaged: number }
+  | { readonly tag: "newer" }
+  | { readonly tag: "older" }
+  | { readonly tag: "unreadable" };
+
+export type LoadEvent =
+  | { readonly type: "storage.opened" }
+  | { readonly type: "gap.found"; readonly position: number };
+
+export type LoadReport =
+  | { readonly type: "load.ready" }
+  | { readonly type: "load.recovering" }
+  | { readonly type: "load.outdated" }
+  | { readonly type: "load.failed" };
+
+interface Context extends Owned {
+  readonly mode: ReadMode;
+  readonly attempts: number;
+  /** A position that memory has to reach. */
+  readonly wanted: number;
+}
+
+export const loadMachine = setup({
+  types: {} as { context: Context; events: LoadEvent; input: Owned },
+  actors: {
+    read: promised<ReadReport, { mode: ReadMode }>(),
+    migrate: promised<void, void>(),
+    quarantine: promised<void, void>(),
+    /** Applies the picture; gives the position that memory has reached. */
+    replay: promised<number, void>(),
+  },
+  delays: { rereadDelay: ({ context }) => backoff(context.attempts) },
+  guards: {
+    isNewer: (_, params: { report: ReadReport }) => params.report.tag === "newer",
+    isOlder: (_, params: { report: ReadReport }) => params.report.tag === "older",
+    isUnreadable: (_, params: { report: ReadReport }) => params.report.tag === "unreadable",
+    hasDamage: (_, params: { report: ReadReport }) =>
+      params.report.tag === "read" && params.report.damaged > 0,
+    hasTriesLeft: ({ context }, params: { error: unknown }) =>
+      failureOf(params.error) === "lost" || context.mode === "again" || context.attempts < 3,
+    isBehind: ({ context }, params: { position: number }) => params.position < context.wanted,
+  },
+  actions: {
+    want: assign({
+      wanted: ({ context, event }) =>
+        event.type === "gap.found" ? Math.max(context.wanted, event.position) : context.wanted,
+    }),
+    count: assign({ attempts: ({ context }) => context.attempts + 1 }),
+    forget: assign({ attempts: 0, mode: "again" }),
+    tellReady: tell({ type: "load.ready" }),
+    tellRecovering: tell({ type: "load.recovering" }),
+    tellOutdated: tell({ type: "load.outdated" }),
+    tellFailed: tell({ type: "load.failed" }),
+  },
+}).createMachine({
+  id: "load",
+  context: ({ input }) => ({ owner: input.owner, mode: "first", attempts: 0, wanted: 0 }),
+  on: { "gap.found": { actions: "want", meta: { tid: "load.noted" } } },
+  initial: "waiting",
+  states: {
+    waiting: {
+      on: { "storage.opened": { target: "reading", meta: { tid: "load.start" } } },
+    },
+    rereading: {
+      entry: "count",
+      after: { rereadDelay: { target: "reading", meta: { tid: "load.reread" } } },
+      on: { "storage.opened": { target: "reading", meta: { tid: "load.reopened" } } },
+    },
+    reading: {
+      invoke: {
+        id: "read",
+        src: "read",
+        input: ({ context }) => ({ mode: context.mode }),
+        onDone: [
+          {
+            guard: { type: "isNewer", params: ({ event }) => ({ report: event.output }) },
+            target: "outdated",
+            meta: { tid: "load.newer" },
+          },
+          {
+            guard: { type: "isOlder", params: ({ event }) => ({ report: event.output }) },
+            target: "migrating",
+            meta: { tid: "load.older" },
+          },
+          {
+            guard: { type: "isUnreadable", params: ({ event }) => ({ report: event.output }) },
+            target: "failed",
+            meta: { tid: "load.unreadable" },
+          },
+          {
+            guard: { type: "hasDamage", params: ({ event }) => ({ report: event.output }) },
+            target: "quarantining",
+            meta: { tid: "load.damaged" },
+          },
+          { target: "replaying", meta: { tid: "load.sound" } },
+        ],
+        onError: [
+          {
+            guard: { type: "hasTriesLeft", params: ({ event }) => ({ error: event.error }) },
+            target: "rereading",
+            meta: { tid: "load.readFailed" },
+          },
+          { target: "failed", meta: { tid: "load.gaveUp" } },
+        ],
+      },
+    },
+    migrating: {
+      invoke: {
+        id: "migrate",
+        src: "migrate",
+        onDone: { target: "reading", meta: { tid: "load.migrated" } },
+        onError: { target: "rereading", meta: { tid: "load.migrationFailed" } },
+      },
+    },
+    quarantining: {
+      invoke: {
+        id: "quarantine",
+        src: "quarantine",
+        onDone: { target: "replaying", meta: { tid: "load.quarantined" } },
+        onError: { target: "rereading", meta: { tid: "load.quarantineFailed" } },
+      },
+    },
+    replaying: {
+      invoke: {
+        id: "replay",
+        src: "replay",
+        onDone: [
+          {
+            guard: { type: "isBehind", params: ({ event }) => ({ position: event.output }) },
+            target: "recovering",
+            actions: "forget",
+            meta: { tid: "load.behind" },
+          },
+          { target: "ready", actions: "forget", meta: { tid: "load.replayed" } },
+        ],
+        onError: { target: "failed", meta: { tid: "load.replayFailed" } },
+      },
+    },
+    ready: {
+      entry: "tellReady",
+      on: {
+        "gap.found": { target: "recovering", actions: "want", meta: { tid: "load.gap" } },
+        "storage.opened": { target: "recovering", meta: { tid: "load.reconnected" } },
+      },
+    },
+    recovering: {
+      entry: "tellRecovering",
+      always: { target: "reading", meta: { tid: "load.recover" } },
+    },
+    outdated: { entry: "tellOutdated" },
+    failed: { entry: "tellFailed" },
+  },
+  options: { maxIterations },
+});
+
+export type LoadActor = ActorRefFrom<typeof loadMachine>;

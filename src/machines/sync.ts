@@ -1,0 +1,214 @@
+/*
+ * sync: the root. Starts and supervises the others, and says in one word how this tab is.
+ *
+ *  ┌─────────┐ load.ready ┌─ live ────────────────────────────┐ stop ┌──────────┐ all durable, handed over ┌─────────┐
+ *  │ loading │───────────►│ running ◄── delayed / ok ──► degraded │─────►│ stopping │─────────────────────────►│ stopped │
+ *  └─┬────┬──┘            └──────┬─────────────────────────────┘      └──────────┘ or stopDeadline          └─────────┘
+ *    │    └ load.failed ► failed │ newer schema, layout or format           ▲
+ *    └───── outdated ◄───────────┘                                  stop from every state
+ *
+ * 1. The children live as long as the root; what they report comes here, and goes on from here to whom it concerns.
+ * 2. The gate opens with `load.ready`, and the election starts then: a tab that cannot read does not lead.
+ * 3. `outdated` and `failed` change nothing on disk: the gate is closed and the election retires.
+ * 4. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
+ *    that does not answer does not keep the app from stopping.
+ */
+import { type ActorRefFrom, type AnyActorRef, sendTo, setup } from "xstate";
+import { type CommitReport, type QueueView, commitMachine } from "./commit.ts";
+import { maxIterations } from "./common.ts";
+import { type ElectionReport, electionMachine } from "./election.ts";
+import { type HandoffReport, handoffMachine } from "./handoff.ts";
+import { type LoadReport, loadMachine } from "./load.ts";
+import { type StorageReport, storageMachine } from "./storage.ts";
+
+export type SyncEvent =
+  | StorageReport
+  | LoadReport
+  | CommitReport
+  | ElectionReport
+  | HandoffReport
+  | { readonly type: "gap.found"; readonly position: number }
+  | { readonly type: "log.grew" }
+  | { readonly type: "heartbeat.seen" }
+  | { readonly type: "schema.newer" }
+  | { readonly type: "page.leaving" }
+  | { readonly type: "page.returned" }
+  | { readonly type: "stop" };
+
+export interface SyncInput {
+  readonly queue: QueueView;
+  readonly locks: { supported(): boolean; visible(): boolean };
+  readonly log: { isLong(): boolean };
+  /** Whether the app wants memory where storage is unavailable. */
+  readonly memory: { allowed(): boolean };
+}
+
+interface Context extends SyncInput {
+  readonly self: AnyActorRef;
+}
+
+export const syncMachine = setup({
+  types: {} as {
+    context: Context;
+    events: SyncEvent;
+    input: SyncInput;
+    children: {
+      storage: "storage";
+      load: "load";
+      commit: "commit";
+      election: "election";
+      handoff: "handoff";
+    };
+  },
+  actors: {
+    storage: storageMachine,
+    load: loadMachine,
+    commit: commitMachine,
+    election: electionMachine,
+    handoff: handoffMachine,
+  },
+  delays: { stopDeadline: 5000 },
+  guards: { mayUseMemory: ({ context }) => context.memory.allowed() },
+  actions: {
+    openStorage: sendTo("storage", { type: "storage.open" }),
+    suspectStorage: sendTo("storage", { type: "storage.suspected" }),
+    loadOpened: sendTo("load", { type: "storage.opened" }),
+    commitOpened: sendTo("commit", { type: "storage.opened" }),
+    handoffOpened: sendTo("handoff", { type: "storage.opened" }),
+    commitLost: sendTo("commit", { type: "storage.lost" }),
+    forwardGap: sendTo("load", ({ event }) => event),
+    openGate: sendTo("commit", { type: "gate.open" }),
+    drainCommits: sendTo("commit", { type: "drain" }),
+    drainLeader: sendTo("handoff", { type: "drain" }),
+    startElection: sendTo("election", { type: "election.start" }),
+    retire: sendTo("election", { type: "election.retire" }),
+    tellElection: sendTo("election", ({ event }) => event),
+    tellHandoff: sendTo("handoff", ({ event }) => event),
+    tellCommit: sendTo("commit", ({ event }) => event),
+    /** Provided: from now on storage is memory. */
+    useMemory: () => undefined,
+    /** Provided: resolves `ready`. */
+    ready: () => undefined,
+    /** Provided: rejects `ready` and what waits for disk. */
+    unusable: () => undefined,
+  },
+}).createMachine({
+  id: "sync",
+  context: ({ input, self }) => ({ ...input, self }),
+  invoke: [
+    {
+      id: "storage",
+      src: "storage",
+      input: ({ context }) => ({ owner: context.self }),
+      onError: { target: ".failed", meta: { tid: "sync.storageDied" } },
+    },
+    {
+      id: "load",
+      src: "load",
+      input: ({ context }) => ({ owner: context.self }),
+      onError: { target: ".failed", meta: { tid: "sync.loadDied" } },
+    },
+    {
+      id: "commit",
+      src: "commit",
+      input: ({ context }) => ({ owner: context.self, queue: context.queue }),
+      onError: { target: ".failed", meta: { tid: "sync.commitDied" } },
+    },
+    {
+      id: "election",
+      src: "election",
+      input: ({ context }) => ({ owner: context.self, locks: context.locks }),
+      onError: { target: ".failed", meta: { tid: "sync.electionDied" } },
+    },
+    {
+      id: "handoff",
+      src: "handoff",
+      input: ({ context }) => ({ owner: context.self, log: context.log }),
+      onError: { target: ".failed", meta: { tid: "sync.handoffDied" } },
+    },
+  ],
+  on: {
+    stop: { target: ".stopping", meta: { tid: "sync.stop" } },
+    "storage.opened": {
+      actions: ["loadOpened", "commitOpened", "handoffOpened"],
+      meta: { tid: "sync.storageOpened" },
+    },
+    "storage.suspected": { actions: "suspectStorage", meta: { tid: "sync.storageSuspected" } },
+    "storage.lost": { actions: "commitLost", meta: { tid: "sync.storageLost" } },
+    "storage.unavailable": {
+      guard: "mayUseMemory",
+      actions: ["useMemory", "openStorage"],
+      meta: { tid: "sync.memory" },
+    },
+    "storage.outdated": { target: ".outdated", meta: { tid: "sync.layoutNewer" } },
+    "load.outdated": { target: ".outdated", meta: { tid: "sync.dataNewer" } },
+    "schema.newer": { target: ".outdated", meta: { tid: "sync.schemaNewer" } },
+    "gap.found": { actions: "forwardGap", meta: { tid: "sync.gap" } },
+    "heartbeat.seen": { actions: "tellElection", meta: { tid: "sync.heartbeat" } },
+    "term.lost": { actions: "tellElection", meta: { tid: "sync.termLost" } },
+    "election.won": { actions: "tellHandoff", meta: { tid: "sync.won" } },
+    "election.lost": { actions: "tellHandoff", meta: { tid: "sync.lost" } },
+    "log.grew": { actions: "tellHandoff", meta: { tid: "sync.grew" } },
+    "page.leaving": { actions: ["tellCommit", "tellElection"], meta: { tid: "sync.leaving" } },
+    "page.returned": { actions: ["tellCommit", "tellElection"], meta: { tid: "sync.returned" } },
+  },
+  initial: "loading",
+  entry: "openStorage",
+  states: {
+    loading: {
+      on: {
+        "load.ready": {
+          target: "live",
+          actions: ["openGate", "startElection", "ready"],
+          meta: { tid: "sync.loaded" },
+        },
+        "load.failed": { target: "failed", meta: { tid: "sync.loadFailed" } },
+      },
+    },
+    live: {
+      initial: "running",
+      on: { "load.failed": { target: "failed", meta: { tid: "sync.recoveryFailed" } } },
+      states: {
+        running: {
+          on: {
+            "storage.lost": {
+              target: "degraded",
+              actions: "commitLost",
+              meta: { tid: "sync.degradedStorage" },
+            },
+            "commit.delayed": { target: "degraded", meta: { tid: "sync.degradedDelay" } },
+            "commit.full": { target: "degraded", meta: { tid: "sync.degradedFull" } },
+          },
+        },
+        degraded: {
+          on: {
+            "storage.opened": {
+              target: "running",
+              actions: ["loadOpened", "commitOpened", "handoffOpened"],
+              meta: { tid: "sync.recovered" },
+            },
+            "commit.flowing": { target: "running", meta: { tid: "sync.flowing" } },
+          },
+        },
+      },
+    },
+    outdated: { entry: ["drainCommits", "retire", "unusable"] },
+    failed: { entry: ["drainCommits", "retire", "unusable"] },
+    stopping: {
+      entry: "drainCommits",
+      on: {
+        stop: { meta: { tid: "sync.stopAgain" } },
+        "commit.closed": { actions: "drainLeader", meta: { tid: "sync.flushed" } },
+        "handoff.drained": { target: "stopped", meta: { tid: "sync.handedOver" } },
+        "storage.outdated": { meta: { tid: "sync.stoppingOutdated" } },
+        "load.outdated": { meta: { tid: "sync.stoppingDataNewer" } },
+        "schema.newer": { meta: { tid: "sync.stoppingSchemaNewer" } },
+      },
+      after: { stopDeadline: { target: "stopped", meta: { tid: "sync.stopDeadline" } } },
+    },
+    stopped: { type: "final" },
+  },
+  options: { maxIterations },
+});
+
+export type SyncMachineActor = ActorRefFrom<typeof syncMachine>;

@@ -1,0 +1,149 @@
+/**
+ * What a tab knows of the segments on disk: which rows each holds and since when, and which rows base records changed
+ * since. From it follow the segments that a reload has to read, and those that a fold has to write.
+ */
+import { type Manifest, type RowImage, type SegmentMark } from "./log.ts";
+
+/** A segment that this tab has read or written. `ids` are ascending. */
+export interface SegmentState extends SegmentMark {
+  readonly ids: readonly string[];
+  readonly positions: number | readonly number[];
+}
+
+/** The segments of the table whose ranges hold changed rows, next to each other. `to` is exclusive. */
+export interface Run {
+  readonly table: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+function indexOfId(ids: readonly string[], id: string): number {
+  let low = 0;
+  let high = ids.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const at = ids[middle] as string;
+    if (at === id) return middle;
+    if (at < id) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** Index of the segment whose range holds `id`: ranges go from `low` to the next segment's; the first has no lower end. */
+export function segmentFor(segments: readonly SegmentMark[], id: string): number {
+  let low = 0;
+  let high = segments.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((segments[middle] as SegmentMark).low <= id) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+export function createBaseIndex() {
+  const segments = new Map<string, SegmentState[]>();
+  const moved = new Map<string, Map<string, number>>();
+
+  const ofTable = (table: string): readonly SegmentState[] => segments.get(table) ?? [];
+
+  function position(table: string, id: string): number {
+    const since = moved.get(table)?.get(id);
+    if (since !== undefined) return since;
+    const list = ofTable(table);
+    const segment = list[segmentFor(list, id)];
+    const at = segment === undefined ? -1 : indexOfId(segment.ids, id);
+    if (segment === undefined || at === -1) return 0;
+    return typeof segment.positions === "number"
+      ? segment.positions
+      : (segment.positions[at] as number);
+  }
+
+  return {
+    segments: ofTable,
+    moved: moved as ReadonlyMap<string, ReadonlyMap<string, number>>,
+    /** Position that made a row of the base what it is; 0 when unknown. */
+    position,
+
+    /** Notes what a base record changed. */
+    note(changes: readonly RowImage[]): void {
+      for (const [table, id, , pos] of changes) {
+        let ids = moved.get(table);
+        if (ids === undefined) moved.set(table, (ids = new Map()));
+        ids.set(id, pos);
+      }
+    },
+
+    /** Segments of the manifest that are not the ones known here. */
+    unread(manifest: Manifest): readonly (readonly [table: string, mark: SegmentMark])[] {
+      return Object.entries(manifest).flatMap(([table, marks]) =>
+        marks
+          .filter((mark) => !ofTable(table).some((it) => it.no === mark.no && it.pos === mark.pos))
+          .map((mark) => [table, mark] as const),
+      );
+    },
+
+    /** Takes over the manifest, and the segments read for it. Gives the ids of the base that are not certain any more. */
+    adopt(
+      manifest: Manifest,
+      read: ReadonlyMap<string, readonly SegmentState[]>,
+    ): ReadonlyMap<string, Set<string>> {
+      const stale = new Map<string, Set<string>>();
+      for (const table of new Set([
+        ...segments.keys(),
+        ...Object.keys(manifest),
+        ...moved.keys(),
+      ])) {
+        const marks = Object.hasOwn(manifest, table) ? (manifest[table] ?? []) : [];
+        const before = ofTable(table);
+        const fresh = read.get(table) ?? [];
+        const kept = before.filter((it) =>
+          marks.some((mark) => mark.no === it.no && mark.pos === it.pos),
+        );
+        const ids = new Set(moved.get(table)?.keys());
+        for (const it of before) if (!kept.includes(it)) for (const id of it.ids) ids.add(id);
+        stale.set(table, ids);
+        segments.set(
+          table,
+          [...kept, ...fresh].toSorted((a, b) => (a.low < b.low ? -1 : 1)),
+        );
+      }
+      moved.clear();
+      return stale;
+    },
+
+    /** After a fold: the runs it rewrote are these segments now. */
+    replace(table: string, next: readonly SegmentState[]): void {
+      segments.set(table, [...next]);
+      moved.delete(table);
+    },
+
+    manifest(): Manifest {
+      return Object.fromEntries(
+        Array.from(segments, ([table, list]) => [
+          table,
+          list.map(({ no, low, count, pos }) => ({ no, low, count, pos })),
+        ]),
+      );
+    },
+
+    /** The runs of segments that hold changed rows. A table without segments is one run from 0 to 0. */
+    dirty(): readonly Run[] {
+      return Array.from(moved, ([table, ids]) => {
+        const list = ofTable(table);
+        const touched = new Set(Array.from(ids.keys(), (id) => segmentFor(list, id)));
+        const runs: Run[] = [];
+        for (const at of Array.from(touched).toSorted((a, b) => a - b)) {
+          const last = runs.at(-1);
+          if (last !== undefined && last.to === at)
+            runs[runs.length - 1] = { table, from: last.from, to: at + 1 };
+          else runs.push({ table, from: at, to: Math.min(at + 1, list.length) });
+        }
+        return runs;
+      }).flat();
+    },
+  };
+}
+
+export type BaseIndex = ReturnType<typeof createBaseIndex>;

@@ -1,0 +1,207 @@
+import type * as v from "valibot";
+import { SyncError } from "../errors.ts";
+import {
+  type CreateAction,
+  type DeleteAction,
+  type UpdateAction,
+  type UpsertAction,
+} from "./action.ts";
+import { show } from "./json.ts";
+import { type AnySchema, type Parser, createParser } from "./schema.ts";
+
+/** One kind of event: its schema, and how events of the kind relate to each other. */
+export interface EventDefinition<S extends AnySchema = AnySchema> {
+  readonly schema: S;
+  /** Version of the schema: a positive integer. Default 1. */
+  readonly version?: number;
+  /** Idempotency key of a payload: of the events with one key the first counts, the others are decided `duplicate`. */
+  dedupe?(payload: v.InferOutput<S>): string;
+  /**
+   * Key under which a later event takes the place of the one committed just before it, while that one is undecided: a
+   * dragged slider leaves one event. The earlier one is decided `superseded`.
+   */
+  coalesce?(payload: v.InferOutput<S>): string;
+}
+
+/**
+ * Defines an event.
+ *
+ * @example
+ * const todoAdded = defineEvent({ schema: v.object({ id: v.string(), text: v.string() }) });
+ */
+export function defineEvent<const S extends AnySchema>(
+  definition: EventDefinition<S>,
+): EventDefinition<S> {
+  return definition;
+}
+
+/** Table name → schema of its rows, which have a string `id`. */
+export type TableSchemas = Readonly<
+  Record<string, v.GenericSchema<{ id: string }, { id: string }>>
+>;
+// The payload type sits in parameters of `dedupe` and `coalesce`, which are methods so that definitions stay assignable.
+export type EventDefinitions = Readonly<Record<string, EventDefinition>>;
+
+export type RowOf<T extends TableSchemas, N extends keyof T> = Readonly<v.InferOutput<T[N]>>;
+export type PayloadOf<D extends EventDefinition> = v.InferOutput<D["schema"]>;
+
+/** The actions that materializers of these tables may return. */
+export type ActionOn<T extends TableSchemas> = {
+  [N in keyof T & string]:
+    | CreateAction<N, RowOf<T, N>>
+    | UpdateAction<N, { readonly id: string } & Partial<RowOf<T, N>>>
+    | UpsertAction<N, RowOf<T, N>>
+    | DeleteAction<N>;
+}[keyof T & string];
+
+/** What a materializer sees of a table. */
+export interface TableView<R> {
+  get(id: string): R | undefined;
+  has(id: string): boolean;
+}
+
+export interface MaterializerContext<T extends TableSchemas> {
+  readonly tables: { readonly [N in keyof T & string]: TableView<RowOf<T, N>> };
+  /** Id and time (ms since the epoch) of the event: a materializer has no clock and no randomness of its own. */
+  readonly event: { readonly id: string; readonly at: number };
+}
+
+/** Pure: the same payload and the same tables give the same actions. */
+export type Materializer<P, T extends TableSchemas> = (
+  payload: P,
+  context: MaterializerContext<T>,
+) => readonly ActionOn<T>[];
+
+export interface ModelConfig<T extends TableSchemas, E extends EventDefinitions> {
+  readonly tables: T;
+  readonly events: E;
+  readonly materializers: { readonly [N in keyof E]: Materializer<PayloadOf<E[N]>, T> };
+}
+
+type AnyMaterializer = (payload: unknown, context: unknown) => unknown;
+
+/** An event of the app, checked. */
+export interface EventSpec {
+  readonly name: string;
+  readonly version: number;
+  readonly parser: Parser;
+  readonly materialize: AnyMaterializer;
+  readonly dedupe: ((payload: unknown) => string) | undefined;
+  readonly coalesce: ((payload: unknown) => string) | undefined;
+}
+
+export interface TableSpec {
+  readonly name: string;
+  readonly parser: Parser;
+}
+
+/** The app's configuration, checked. Looked up by `Map`, so that `__proto__` is an ordinary bad name. */
+export interface Definition {
+  readonly events: ReadonlyMap<string, EventSpec>;
+  readonly tables: ReadonlyMap<string, TableSpec>;
+  /** Run materializers twice, on frozen input, and compare. */
+  readonly development: boolean;
+}
+
+const names = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
+
+function expectRecord(what: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new SyncError("config", `Expected ${what} to be an object, got ${show(value)}`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function expectName(what: string, name: string): void {
+  if (!names.test(name)) {
+    throw new SyncError(
+      "config",
+      `Expected the name of ${what} to match ${names.source}, got ${show(name)}`,
+    );
+  }
+}
+
+function expectFunction(what: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "function") {
+    throw new SyncError("config", `Expected ${what} to be a function, got ${show(value)}`);
+  }
+}
+
+/** A schema of rows must refuse a row without a string id, and keep the id it was given. */
+function expectId(what: string, schema: AnySchema): void {
+  const entries = (schema as { readonly entries?: Readonly<Record<string, AnySchema>> }).entries;
+  const id = entries !== undefined && Object.hasOwn(entries, "id") ? entries["id"] : undefined;
+  if (entries !== undefined && id === undefined) {
+    throw new SyncError(
+      "config",
+      `Expected the schema of ${what} to have a string "id", got no "id"`,
+    );
+  }
+  if (id !== undefined) {
+    const parser = createParser(`"id" of ${what}`, id);
+    for (const wrong of [undefined, 1, null]) {
+      if (!("issue" in parser.parse(wrong))) {
+        throw new SyncError(
+          "config",
+          `Expected "id" of ${what} to be a string, got a schema that takes ${show(wrong)}`,
+        );
+      }
+    }
+  }
+}
+
+/** Checks a configuration. Throws `SyncError` with `config` or `unstable_schema`. */
+export function compile<T extends TableSchemas, E extends EventDefinitions>(
+  config: ModelConfig<T, E>,
+  development: boolean,
+): Definition {
+  const tables = new Map<string, TableSpec>();
+  for (const [name, schema] of Object.entries(expectRecord("tables", config.tables))) {
+    const what = `table "${name}"`;
+    expectName(what, name);
+    const parser = createParser(what, schema as AnySchema);
+    expectId(what, schema as AnySchema);
+    tables.set(name, { name, parser });
+  }
+
+  const materializers = expectRecord("materializers", config.materializers);
+  const events = new Map<string, EventSpec>();
+  for (const [name, value] of Object.entries(expectRecord("events", config.events))) {
+    const what = `event "${name}"`;
+    expectName(what, name);
+    const definition = expectRecord(what, value) as unknown as EventDefinition;
+    const materialize = Object.hasOwn(materializers, name) ? materializers[name] : undefined;
+    if (typeof materialize !== "function") {
+      throw new SyncError(
+        "config",
+        `Expected ${what} to have a materializer, got ${show(materialize)}`,
+      );
+    }
+    const version = definition.version ?? 1;
+    if (!Number.isSafeInteger(version) || version < 1) {
+      throw new SyncError(
+        "config",
+        `Expected the version of ${what} to be 1 or more, got ${show(version)}`,
+      );
+    }
+    expectFunction(`dedupe of ${what}`, definition.dedupe);
+    expectFunction(`coalesce of ${what}`, definition.coalesce);
+    events.set(name, {
+      name,
+      version,
+      parser: createParser(what, definition.schema),
+      materialize: materialize as AnyMaterializer,
+      dedupe: definition.dedupe?.bind(definition),
+      coalesce: definition.coalesce?.bind(definition),
+    });
+  }
+  for (const name of Object.keys(materializers)) {
+    if (!events.has(name)) {
+      throw new SyncError(
+        "config",
+        `Expected materializer "${name}" to belong to an event, got no such event`,
+      );
+    }
+  }
+  return { events, tables, development };
+}

@@ -1,0 +1,224 @@
+/**
+ * What the leader writes: base records that decide the outbox, and folds that move them into segments. Pure: it only says
+ * what to write; the fenced transaction that writes it is the storage port's.
+ *
+ * 1. A base record decides whole records, from the oldest on, and carries the after-images of every row they touched.
+ * 2. The trailing event of a coalescing run is decided only if nothing was logged after it (`tail`): its place may be taken.
+ * 3. A fold writes the base at its position, never base + overlay. While it is encoded only the overlay moves.
+ * 4. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
+ */
+import { type BaseIndex, type SegmentState } from "./base-index.ts";
+import {
+  type BaseRecord,
+  type LogRecord,
+  type Manifest,
+  type RejectedEvent,
+  type Row,
+  type Watermark,
+  type WriterMark,
+} from "./log.ts";
+import { loggedCount } from "./rebase.ts";
+import { type Entry, type Replica, summarise } from "./replica.ts";
+import { type StoredSegment, encodeSegment, segmentSize } from "./segment.ts";
+import { type Table, lowerBound } from "./table.ts";
+
+export interface NextBase extends Pick<BaseRecord, "settled" | "changes" | "keys" | "rejected"> {
+  /** The write is void if the log has grown past this position. */
+  readonly tail: number | undefined;
+}
+
+/** A base record of at most about `most` row images: a larger one would hold up every tab. */
+export function nextBase(replica: Replica, most = 10_000): NextBase | undefined {
+  const { overlay } = replica;
+  const logged = loggedCount(overlay);
+  let count = 0;
+  let images = 0;
+  while (count < logged && images < most) {
+    const { outcome } = overlay[count] as Entry;
+    images += outcome?.tag === "applied" ? outcome.changes.length : 0;
+    count += 1;
+  }
+  const at = (index: number): number | undefined =>
+    index < logged ? (overlay[index]?.position ?? undefined) : undefined;
+  // Whole records only.
+  while (count > 0 && count < logged && at(count) === at(count - 1)) count += 1;
+  // This tab's own next commit has taken the place of the last one, but is not logged: leave both for later.
+  if (count === logged && overlay[count - 1]?.outcome?.tag === "superseded") {
+    const last = at(count - 1);
+    while (count > 0 && at(count - 1) === last) count -= 1;
+  }
+  if (count === 0) return undefined;
+  const entries = overlay.slice(0, count);
+  const whole = count === logged;
+  const open = whole && entries.at(-1)?.coalesce !== undefined;
+  return {
+    settled: { position: whole ? replica.position() : (at(count - 1) as number), index: 0 },
+    tail: open ? replica.position() : undefined,
+    ...summarise(entries),
+  };
+}
+
+/** Adds a folded record to its writer's mark. */
+export function addToMark(mark: WriterMark | undefined, n: number, at: number): WriterMark {
+  if (mark === undefined) {
+    return { max: n, missing: Array.from({ length: n - 1 }, (_, index) => index + 1), at };
+  }
+  if (n <= mark.max) return { ...mark, missing: mark.missing.filter((it) => it !== n), at };
+  const skipped = Array.from({ length: n - mark.max - 1 }, (_, index) => mark.max + 1 + index);
+  return { max: n, missing: [...mark.missing, ...skipped], at };
+}
+
+/** Marks of tabs that wrote last long ago are dropped beyond this number. */
+const mostWriters = 1000;
+
+/** The leader's bookkeeping of the log above the floor. */
+export interface Ledger {
+  floor: number;
+  settled: Watermark;
+  writers: Record<string, WriterMark>;
+  readonly tail: Map<number, LogRecord>;
+}
+
+export interface FoldPlan {
+  readonly floor: number;
+  readonly settled: Watermark;
+  readonly segments: readonly (readonly [table: string, no: number, value: StoredSegment])[];
+  readonly dropped: readonly (readonly [table: string, no: number])[];
+  /** What the index holds of each rewritten table afterwards. */
+  readonly next: ReadonlyMap<string, readonly SegmentState[]>;
+  readonly manifest: Manifest;
+  readonly writers: Record<string, WriterMark>;
+  readonly rejected: readonly RejectedEvent[];
+  readonly dismissed: readonly string[];
+  /** Log positions to delete. */
+  readonly folded: readonly number[];
+}
+
+function* baseRows(
+  replica: Replica,
+  table: Table,
+  low: string | undefined,
+  high: string | undefined,
+): Generator<Row> {
+  const visible = table.toArray();
+  const underlay = replica.underlay(table);
+  const from = low === undefined ? 0 : lowerBound(visible, low);
+  const to = high === undefined ? visible.length : lowerBound(visible, high);
+  const hidden: Row[] = [];
+  for (const [id, row] of underlay) {
+    // Rows that the overlay deleted are not visible, but they are in the base.
+    const inside = (low === undefined || id >= low) && (high === undefined || id < high);
+    if (inside && row !== undefined && !table.rows.has(id)) hidden.push(row);
+  }
+  hidden.sort((a, b) => (a.id < b.id ? -1 : 1));
+  let next = 0;
+  for (let at = from; at < to; at += 1) {
+    const row = visible[at] as Row;
+    while (next < hidden.length && (hidden[next] as Row).id < row.id) yield hidden[next++] as Row;
+    if (!underlay.has(row.id)) yield row;
+    else {
+      const base = underlay.get(row.id);
+      if (base !== undefined) yield base;
+    }
+  }
+  while (next < hidden.length) yield hidden[next++] as Row;
+}
+
+/** Plans a fold in steps of one segment: the caller lets the page breathe between them. Undefined: nothing to fold. */
+export function* planFold(
+  replica: Replica,
+  index: BaseIndex,
+  ledger: Ledger,
+  now: number,
+): Generator<undefined, FoldPlan | undefined> {
+  let floor = ledger.floor;
+  for (const [position, record] of ledger.tail)
+    if (record.kind !== "commit") floor = Math.max(floor, position);
+  if (floor === ledger.floor) return undefined;
+  const settled = ledger.settled;
+
+  const segments: [string, number, StoredSegment][] = [];
+  const dropped: [string, number][] = [];
+  const next = new Map<string, SegmentState[]>();
+  for (const run of index.dirty().toReversed()) {
+    const table = replica.tables.get(run.table);
+    if (table === undefined) continue;
+    const list = next.get(run.table) ?? [...index.segments(run.table)];
+    let no = Math.max(
+      0,
+      ...list.map((it) => it.no),
+      ...dropped.map(([name, it]) => (name === run.table ? it : 0)),
+    );
+    const low = run.from === 0 ? undefined : list[run.from]?.low;
+    const high = list[run.to]?.low;
+    const made: SegmentState[] = [];
+    let rows: Row[] = [];
+    const flush = (): void => {
+      const positions = rows.map((row) => index.position(run.table, row.id));
+      const stored = encodeSegment(rows, positions);
+      no += 1;
+      segments.push([run.table, no, stored]);
+      made.push({
+        no,
+        low: (rows[0] as Row).id,
+        count: rows.length,
+        pos: floor,
+        ids: stored.ids,
+        positions: stored.pos,
+      });
+      rows = [];
+    };
+    for (const row of Array.from(baseRows(replica, table, low, high))) {
+      rows.push(row);
+      if (rows.length === segmentSize) {
+        flush();
+        yield;
+      }
+    }
+    if (rows.length > 0) flush();
+    for (const old of list.slice(run.from, run.to)) dropped.push([run.table, old.no]);
+    list.splice(run.from, run.to - run.from, ...made);
+    next.set(run.table, list);
+    yield;
+  }
+
+  const writers = { ...ledger.writers };
+  const rejected: RejectedEvent[] = [];
+  const dismissed: string[] = [];
+  const folded: number[] = [];
+  for (const [position, record] of ledger.tail) {
+    if (record.kind === "commit" ? position > settled.position : position > floor) continue;
+    folded.push(position);
+    writers[record.tab] = addToMark(
+      Object.hasOwn(writers, record.tab) ? writers[record.tab] : undefined,
+      record.n,
+      now,
+    );
+    if (record.kind === "base") rejected.push(...record.rejected);
+    if (record.kind === "dismiss" && record.from === "rejected") dismissed.push(...record.ids);
+  }
+  const kept = Object.entries(writers)
+    .toSorted(([, a], [, b]) => b.at - a.at)
+    .slice(0, mostWriters);
+  const manifest: Record<string, Manifest[string]> = { ...index.manifest() };
+  for (const [table, list] of next) {
+    manifest[table] = list.map(({ no: number, low, count, pos }) => ({
+      no: number,
+      low,
+      count,
+      pos,
+    }));
+  }
+  return {
+    floor,
+    settled,
+    segments,
+    dropped,
+    next,
+    manifest,
+    writers: Object.fromEntries(kept),
+    rejected: rejected.filter((it) => !dismissed.includes(it.event.id)),
+    dismissed,
+    folded,
+  };
+}

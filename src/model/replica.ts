@@ -1,0 +1,504 @@
+/**
+ * A tab's copy of the data: base + overlay in memory. Does what `rebase.ts` says; synchronous, no I/O.
+ *
+ * Every operation ends with one change set (or none) and with the decisions that became known. What a row shows is a pure
+ * function of the base, the log and this tab's own commits that are not logged yet (G6).
+ */
+import { SyncError } from "../errors.ts";
+import { type Definition } from "./definition.ts";
+import { type Json, sameJson } from "./json.ts";
+import {
+  type BaseRecord,
+  type CommitRecord,
+  type Envelope,
+  type LogRecord,
+  type RejectedEvent,
+  type Row,
+  type RowImage,
+  type Watermark,
+  type WriterMark,
+  isFolded,
+} from "./log.ts";
+import {
+  type Change,
+  type Noop,
+  type Outcome,
+  type Unit,
+  coalesceKey,
+  createMaterializer,
+  dedupeKey,
+  keyOf,
+} from "./materialize.ts";
+import { type ChangeSet, type Publication, createPublication } from "./publication.ts";
+import { type Placeable, isDecided, loggedCount, merge } from "./rebase.ts";
+import { type Table, createTable } from "./table.ts";
+
+/** A unit in the overlay. */
+export interface Entry extends Placeable {
+  readonly unit: Unit;
+  n: number;
+  position: number | null;
+  offset: number;
+  /** Undefined while it is undone; `superseded` when the next entry takes its place. */
+  outcome: Outcome | { readonly tag: "superseded" } | undefined;
+  readonly coalesce: string | undefined;
+  /** Whether its decision was told. */
+  told: boolean;
+}
+
+export type Decision =
+  | { readonly id: string; readonly status: "accepted" | "duplicate" | "superseded" }
+  | { readonly id: string; readonly status: "rejected"; readonly error: SyncError };
+
+export interface Settlement {
+  readonly entry: Entry;
+  readonly decisions: readonly Decision[];
+}
+
+const conflict = (error: SyncError): SyncError =>
+  new SyncError(
+    "conflict",
+    `Expected the event to apply after commits of other tabs, got: ${error.message}`,
+    error,
+  );
+
+/** Writes straight to the table: for operations whose changes are known to be first and last states. */
+const direct: Publication = {
+  set: (table, id, row) => table.set(id, row),
+  end: () => undefined,
+};
+
+function byTable(changes: readonly Change[]): ChangeSet | undefined {
+  if (changes.length === 0) return undefined;
+  const sets = new Map<Table, Change[]>();
+  for (const change of changes) {
+    const set = sets.get(change.table);
+    if (set === undefined) sets.set(change.table, [change]);
+    else set.push(change);
+  }
+  return sets;
+}
+
+/**
+ * What decided entries come to: the after-images of every row they touched, the keys they took, the events that failed.
+ * Entries are applied in order, so the last image of a row is the one that holds.
+ */
+export function summarise(
+  entries: readonly Entry[],
+): Pick<BaseRecord, "changes" | "keys" | "rejected"> {
+  const images = new Map<Table, Map<string, RowImage>>();
+  const keys: (readonly [string, string, string])[] = [];
+  const refusals: RejectedEvent[] = [];
+  for (const { outcome, unit, position } of entries) {
+    if (outcome?.tag === "failed") {
+      const { code, message } = conflict(outcome.error);
+      for (const event of unit) refusals.push({ event, code, message });
+    }
+    if (outcome?.tag !== "applied") continue;
+    for (const { table, id, after } of outcome.changes) {
+      let ofTable = images.get(table);
+      if (ofTable === undefined) images.set(table, (ofTable = new Map()));
+      ofTable.set(id, [table.name, id, after ?? null, position ?? 0]);
+    }
+    for (const it of outcome.keys) keys.push([it.name, it.key, it.id]);
+  }
+  return {
+    changes: Array.from(images.values()).flatMap((it) => Array.from(it.values())),
+    keys,
+    rejected: refusals,
+  };
+}
+
+/** Whether a base record says what these entries came to here. */
+function agrees(entries: readonly Entry[], record: BaseRecord): boolean {
+  if (entries.at(-1)?.outcome?.tag === "superseded") return false;
+  const mine = summarise(entries);
+  const same = (a: unknown, b: unknown): boolean => sameJson(a as Json, b as Json);
+  return (
+    mine.changes.length === record.changes.length &&
+    same(mine.keys, record.keys) &&
+    same(mine.rejected, record.rejected) &&
+    record.changes.every((it, index) => same(it, mine.changes[index]))
+  );
+}
+
+/** What an operation did. */
+export interface Effects {
+  readonly changes: ChangeSet | undefined;
+  readonly settlements: readonly Settlement[];
+}
+
+/** What a commit of this tab did. `replaced`: the entry whose place it took. */
+export interface Committed {
+  readonly entry: Entry;
+  readonly replaced: Entry | undefined;
+  readonly noops: readonly Noop[];
+  readonly changes: ChangeSet | undefined;
+}
+
+export type Received =
+  | ({ readonly tag: "applied" } & Effects)
+  | { readonly tag: "known" }
+  | { readonly tag: "gap" };
+
+/** The base as it was read from disk, for `reload`. */
+export interface Reloaded {
+  /** Base moves up to here are in the rows. */
+  readonly floor: number;
+  readonly settled: Watermark;
+  readonly writers: Readonly<Record<string, WriterMark>>;
+  readonly keys: readonly (readonly [name: string, key: string, id: string])[];
+  readonly rejected: readonly RejectedEvent[];
+  readonly log: readonly (readonly [position: number, record: LogRecord])[];
+  /** Puts the rows of the base: called when the overlay is undone. */
+  readonly rows: (publication: Publication) => void;
+}
+
+/** Splits the events of a record into units: the events of one commit share their `tx`. */
+export function unitsOf(events: readonly Envelope[]): Unit[] {
+  const units: Envelope[][] = [];
+  for (const event of events) {
+    const last = units.at(-1);
+    if (event.tx !== undefined && last?.[0]?.tx === event.tx) last.push(event);
+    else units.push([event]);
+  }
+  return units;
+}
+
+export function createReplica(definition: Definition, tab: string) {
+  const tables = new Map<string, Table>(
+    Array.from(definition.tables.keys(), (name) => [name, createTable(name)]),
+  );
+  /** Dedupe keys that are taken, with the id of the event that took them: by decided events, and by the overlay. */
+  const taken = new Map<string, string>();
+  const baseKeys = new Map<string, readonly [name: string, key: string, id: string]>();
+  const rejected = new Map<string, RejectedEvent>();
+  const materializer = createMaterializer(definition, tables, taken);
+  const overlay: Entry[] = [];
+  let position = 0;
+  let settled: Watermark = { position: 0, index: 0 };
+
+  function createEntry(unit: Unit, of: { readonly tab: string; readonly n: number }): Entry {
+    const coalesce = coalesceKey(definition, unit);
+    return {
+      unit,
+      tab: of.tab,
+      n: of.n,
+      position: null,
+      offset: 0,
+      outcome: undefined,
+      coalesce,
+      told: false,
+    };
+  }
+
+  function undo(entry: Entry, to: Publication): void {
+    if (entry.outcome?.tag === "applied") {
+      for (const change of entry.outcome.changes.toReversed())
+        to.set(change.table, change.id, change.before);
+      for (const it of entry.outcome.keys) taken.delete(keyOf(it.name, it.key));
+    }
+    entry.outcome = undefined;
+  }
+
+  function enact(entry: Entry, outcome: Outcome, to: Publication): void {
+    entry.outcome = outcome;
+    if (outcome.tag !== "applied") return;
+    for (const change of outcome.changes) to.set(change.table, change.id, change.after);
+    for (const it of outcome.keys) taken.set(keyOf(it.name, it.key), it.id);
+  }
+
+  /** The entry that a coalescing entry right after `index` takes the place of. */
+  function replaced(index: number, key: string | undefined): Entry | undefined {
+    const before = overlay[index];
+    return key !== undefined && before?.coalesce === key && before.outcome?.tag === "applied"
+      ? before
+      : undefined;
+  }
+
+  function undoFrom(index: number, to: Publication): void {
+    for (let at = overlay.length - 1; at >= index; at -= 1) undo(overlay[at] as Entry, to);
+    // The entry before may have been superseded by the first one that is undone: its place is open again.
+    const before = overlay[index - 1];
+    if (before?.outcome?.tag === "superseded") before.outcome = undefined;
+  }
+
+  /** Runs the entries from `index` on again, and the one before when `undoFrom` opened its place. */
+  function replayFrom(index: number, to: Publication): void {
+    const start = index > 0 && overlay[index - 1]?.outcome === undefined ? index - 1 : index;
+    for (let at = start; at < overlay.length; at += 1) {
+      const entry = overlay[at] as Entry;
+      const before = at > start || start === index ? replaced(at - 1, entry.coalesce) : undefined;
+      if (before !== undefined) {
+        undo(before, to);
+        before.outcome = { tag: "superseded" };
+      }
+      enact(entry, materializer.run(entry.unit), to);
+    }
+  }
+
+  function decide(entry: Entry): Decision[] {
+    const { outcome } = entry;
+    return entry.unit.map(({ id }) => {
+      if (outcome?.tag === "failed")
+        return { id, status: "rejected", error: conflict(outcome.error) };
+      if (outcome?.tag === "superseded") return { id, status: "superseded" };
+      return { id, status: outcome?.duplicates.includes(id) === true ? "duplicate" : "accepted" };
+    });
+  }
+
+  /**
+   * On a device alone the log decides: an entry is final as soon as it is logged and all before it is known, but for the
+   * last one of a coalescing run, whose place may still be taken.
+   */
+  function settle(): Settlement[] {
+    const logged = loggedCount(overlay);
+    const settlements: Settlement[] = [];
+    for (let at = logged - 1; at >= 0; at -= 1) {
+      const entry = overlay[at] as Entry;
+      if (entry.told) break;
+      if (entry.coalesce !== undefined && at === logged - 1) continue;
+      entry.told = true;
+      if (entry.tab === tab) settlements.push({ entry, decisions: decide(entry) });
+    }
+    return settlements.toReversed();
+  }
+
+  function finish(publication: Publication, before: readonly Settlement[] = []): Effects {
+    return { changes: publication.end(), settlements: [...before, ...settle()] };
+  }
+
+  function image(publication: Publication, [name, id, row]: RowImage): void {
+    const table = tables.get(name);
+    if (table !== undefined) publication.set(table, id, row ?? undefined);
+  }
+
+  function takeDecisions(record: Pick<BaseRecord, "keys" | "rejected">): void {
+    for (const it of record.keys) {
+      const key = keyOf(it[0], it[1]);
+      baseKeys.set(key, it);
+      taken.set(key, it[2]);
+    }
+    for (const it of record.rejected) rejected.set(it.event.id, it);
+  }
+
+  /** The decision on an own entry that others decided while this tab did not look. */
+  function decisionsFromBase(entry: Entry): Decision[] {
+    return entry.unit.map((event) => {
+      const refusal = rejected.get(event.id);
+      if (refusal !== undefined) {
+        return {
+          id: event.id,
+          status: "rejected",
+          error: new SyncError("conflict", refusal.message),
+        };
+      }
+      const key = dedupeKey(definition, event);
+      const holder = key === undefined ? undefined : taken.get(key);
+      return {
+        id: event.id,
+        status: holder === undefined || holder === event.id ? "accepted" : "duplicate",
+      };
+    });
+  }
+
+  function tellDecided(entries: readonly Entry[]): Settlement[] {
+    const untold = entries.filter((entry) => !entry.told && entry.tab === tab);
+    for (const entry of entries) entry.told = true;
+    return untold.map((entry) => ({ entry, decisions: decisionsFromBase(entry) }));
+  }
+
+  function advance(record: BaseRecord): Effects {
+    const decided = overlay.filter((entry) => isDecided(entry, record.settled));
+    const publication = createPublication();
+    settled = record.settled;
+    if (agrees(decided, record)) {
+      // What the leader decided is what this tab computed: the base moves under rows that stay as they are.
+      takeDecisions(record);
+      overlay.splice(0, decided.length);
+      return finish(publication, tellDecided(decided));
+    }
+    undoFrom(0, publication);
+    overlay.splice(0, decided.length);
+    for (const it of record.changes) image(publication, it);
+    takeDecisions(record);
+    replayFrom(0, publication);
+    return finish(publication, tellDecided(decided));
+  }
+
+  /** Puts positions on own entries; offsets follow the events of their record. */
+  function place(entries: readonly Entry[], at: number): void {
+    let offset = 0;
+    for (const entry of entries) {
+      entry.position = at;
+      entry.offset = offset;
+      offset += entry.unit.length;
+    }
+  }
+
+  function entriesOf(record: CommitRecord, at: number): Entry[] {
+    const entries = unitsOf(record.events).map((unit) => createEntry(unit, record));
+    place(entries, at);
+    return entries;
+  }
+
+  return {
+    tab,
+    tables: tables as ReadonlyMap<string, Table>,
+    overlay: overlay as readonly Entry[],
+    rejected: rejected as ReadonlyMap<string, RejectedEvent>,
+    /** Dedupe keys that decided events took. */
+    keys: () => Array.from(baseKeys.values()),
+    materializing: () => materializer.running,
+    /** Everything in the log up to here is in memory. */
+    position: () => position,
+    settled: () => settled,
+
+    /**
+     * Applies a commit of this tab. Throws its `SyncError` and changes nothing when it cannot be applied.
+     */
+    commit(unit: Unit): Committed {
+      const entry = createEntry(unit, { tab, n: 0 });
+      const before = replaced(overlay.length - 1, entry.coalesce);
+      const kept = before?.outcome;
+      const publication = before === undefined ? direct : createPublication();
+      if (before !== undefined) undo(before, publication);
+      const outcome = materializer.run(unit);
+      if (outcome.tag === "failed") {
+        if (before !== undefined && kept?.tag === "applied") enact(before, kept, publication);
+        publication.end();
+        throw outcome.error;
+      }
+      if (before !== undefined) before.outcome = { tag: "superseded" };
+      enact(entry, outcome, publication);
+      overlay.push(entry);
+      const changes = before === undefined ? byTable(outcome.changes) : publication.end();
+      return { entry, replaced: before, noops: outcome.noops, changes };
+    },
+
+    /** Takes an entry that is not logged out of the overlay: it was superseded, or could not be stored. */
+    remove(entries: readonly Entry[]): Effects {
+      const publication = createPublication();
+      const gone = new Set(entries);
+      const first = overlay.findIndex((entry) => gone.has(entry));
+      if (first === -1) return finish(publication);
+      undoFrom(first, publication);
+      const rest = overlay.splice(first).filter((entry) => !gone.has(entry));
+      overlay.push(...rest);
+      replayFrom(first, publication);
+      return finish(publication);
+    },
+
+    /** Removes a superseded entry that was never written: rows do not move. */
+    forget(entry: Entry): void {
+      const at = overlay.indexOf(entry);
+      if (at !== -1 && entry.position === null && entry.outcome?.tag === "superseded")
+        overlay.splice(at, 1);
+    },
+
+    /** Takes in the record at a position of the log. */
+    receive(at: number, record: LogRecord): Received {
+      const todo = merge(overlay, position, {
+        kind: record.kind,
+        position: at,
+        tab: record.tab,
+        n: record.n,
+      });
+      switch (todo.tag) {
+        case "known":
+        case "gap":
+          return { tag: todo.tag };
+        case "note":
+          position = at;
+          if (record.kind === "dismiss" && record.from === "rejected") {
+            for (const id of record.ids) rejected.delete(id);
+          }
+          return { tag: "applied", changes: undefined, settlements: settle() };
+        case "advance":
+          position = at;
+          return { tag: "applied", ...advance(record as BaseRecord) };
+        case "confirm":
+          position = at;
+          place(overlay.slice(todo.at, todo.at + todo.count), at);
+          return { tag: "applied", changes: undefined, settlements: settle() };
+        case "overtake": {
+          position = at;
+          const publication = createPublication();
+          undoFrom(todo.at, publication);
+          const moved = overlay.splice(todo.first, todo.count);
+          place(moved, at);
+          overlay.splice(todo.at, 0, ...moved);
+          replayFrom(todo.at, publication);
+          return { tag: "applied", ...finish(publication) };
+        }
+        case "insert": {
+          position = at;
+          const publication = createPublication();
+          undoFrom(todo.at, publication);
+          overlay.splice(todo.at, 0, ...entriesOf(record as CommitRecord, at));
+          replayFrom(todo.at, publication);
+          return { tag: "applied", ...finish(publication) };
+        }
+      }
+    },
+
+    /**
+     * Starts over from the base on disk: at the first load, when what was missed is folded already, and as a new leader.
+     * This tab's own commits that are not logged stay, on top.
+     */
+    reload(from: Reloaded): Effects {
+      const publication = createPublication();
+      undoFrom(0, publication);
+      const mine = overlay.splice(0).filter((entry) => entry.tab === tab);
+      from.rows(publication);
+      baseKeys.clear();
+      taken.clear();
+      rejected.clear();
+      takeDecisions(from);
+      settled = from.settled;
+      position = from.floor;
+      for (const [at, record] of from.log) {
+        position = Math.max(position, at);
+        if (record.kind === "commit") {
+          const known = record.tab === tab ? mine.filter((entry) => entry.n === record.n) : [];
+          place(known, at);
+          overlay.push(...(known.length > 0 ? known : entriesOf(record, at)));
+        } else if (at > from.floor && record.kind === "base") {
+          for (const it of record.changes) image(publication, it);
+          takeDecisions(record);
+          settled = record.settled;
+        } else if (at > from.floor && record.kind === "dismiss" && record.from === "rejected") {
+          for (const id of record.ids) rejected.delete(id);
+        }
+      }
+      const inLog = new Set(overlay);
+      const undecided = overlay.splice(0).filter((entry) => !isDecided(entry, settled));
+      const open = new Set(undecided);
+      const marks = Object.hasOwn(from.writers, tab) ? from.writers[tab] : undefined;
+      // Own commits that are neither open in the log nor still to be written were decided, and folded, by others.
+      const decided = mine.filter((entry) => {
+        if (inLog.has(entry)) return !open.has(entry);
+        return entry.position !== null || isFolded(marks, entry.n);
+      });
+      const gone = new Set(decided);
+      overlay.push(...undecided, ...mine.filter((entry) => !inLog.has(entry) && !gone.has(entry)));
+      replayFrom(0, publication);
+      return finish(publication, tellDecided(decided));
+    },
+
+    /** Where the base differs from what the table shows: id → base row. */
+    underlay(table: Table): ReadonlyMap<string, Row | undefined> {
+      const befores = new Map<string, Row | undefined>();
+      for (const { outcome } of overlay) {
+        if (outcome?.tag !== "applied") continue;
+        for (const change of outcome.changes) {
+          if (change.table === table && !befores.has(change.id))
+            befores.set(change.id, change.before);
+        }
+      }
+      return befores;
+    },
+  };
+}
+
+export type Replica = ReturnType<typeof createReplica>;

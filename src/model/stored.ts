@@ -1,0 +1,129 @@
+/** What is read from disk or arrives in a message, checked. Nothing from outside is trusted (G12). */
+import * as v from "valibot";
+import { type Json, toJson } from "./json.ts";
+import { type LogRecord, type RejectedEvent } from "./log.ts";
+
+/** Layout of the database's content. A database of a newer format is not touched. */
+export const format = 1;
+
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const text = v.pipe(v.string(), v.minLength(1));
+
+const json = v.custom<Json>((value) => value !== undefined);
+
+const envelope = v.object({
+  id: text,
+  name: text,
+  v: whole,
+  payload: json,
+  at: v.number(),
+  tx: v.optional(text),
+});
+
+const row = v.custom<Json>(
+  (value) => value === null || (typeof value === "object" && !Array.isArray(value)),
+);
+
+const rejectedEvent = v.object({ event: envelope, code: text, message: v.string() });
+const watermark = v.object({ position: whole, index: whole });
+const takenKey = v.tuple([text, v.string(), text]);
+const header = { tab: text, n: whole, schema: whole };
+
+const record = v.variant("kind", [
+  v.object({ kind: v.literal("commit"), ...header, events: v.array(envelope) }),
+  v.object({
+    kind: v.literal("base"),
+    ...header,
+    term: whole,
+    settled: watermark,
+    changes: v.array(v.tuple([text, text, row, whole])),
+    keys: v.array(takenKey),
+    rejected: v.array(rejectedEvent),
+  }),
+  v.object({
+    kind: v.literal("dismiss"),
+    ...header,
+    from: v.picklist(["rejected", "quarantine"]),
+    ids: v.array(text),
+  }),
+]);
+
+const parsed = <T>(schema: v.GenericSchema<unknown, T>, value: unknown): T | undefined => {
+  const result = v.safeParse(schema, value);
+  return result.success ? result.output : undefined;
+};
+
+/** Deeply frozen, and JSON; undefined when it is not. */
+function jsonOf<T>(value: T | undefined): T | undefined {
+  if (value === undefined) return undefined;
+  const result = toJson(value);
+  return "value" in result ? (result.value as T) : undefined;
+}
+
+/** A log record, frozen; undefined when it is not one. Payloads and rows are JSON, but not checked by the app's schemas. */
+export function decodeRecord(value: unknown): LogRecord | undefined {
+  const result = jsonOf(parsed(record, value)) as LogRecord | undefined;
+  if (result?.kind === "base" && result.changes.some(([, id, it]) => it !== null && it.id !== id))
+    return undefined;
+  return result;
+}
+
+export const decodeRejected = (value: unknown): RejectedEvent | undefined =>
+  jsonOf(parsed(rejectedEvent, value)) as RejectedEvent | undefined;
+
+const mark = v.object({ no: whole, low: v.string(), count: whole, pos: whole });
+
+const metaEntries = {
+  format: whole,
+  schema: whole,
+  term: whole,
+  incarnation: text,
+  authority: v.picklist(["device", "server"]),
+  client: text,
+  floor: whole,
+  settled: watermark,
+  writers: v.record(v.string(), v.object({ max: whole, missing: v.array(whole), at: v.number() })),
+  manifest: v.record(v.string(), v.array(mark)),
+  keys: v.array(takenKey),
+};
+
+const metaSchema = v.object(metaEntries);
+
+/** The entries of the `meta` store. */
+export type Meta = v.InferOutput<typeof metaSchema>;
+
+/** `meta` as stored → checked, or what is wrong with it. */
+export function decodeMeta(
+  stored: ReadonlyMap<string, unknown>,
+): { readonly meta: Meta } | { readonly newer: number } | { readonly reason: string } {
+  const found = parsed(whole, stored.get("format"));
+  if (found !== undefined && found > format) return { newer: found };
+  const result = v.safeParse(metaSchema, Object.fromEntries(stored));
+  if (result.success) return { meta: result.output };
+  const [issue] = result.issues;
+  return {
+    reason: `Expected "meta" to be readable: ${v.getDotPath(issue) ?? ""} ${issue.message}`,
+  };
+}
+
+/** The `meta` entries of a new database. */
+export function freshMeta(
+  schema: number,
+  incarnation: string,
+  client: string,
+): ReadonlyMap<string, unknown> {
+  const meta: Meta = {
+    format,
+    schema,
+    term: 0,
+    incarnation,
+    authority: "device",
+    client,
+    floor: 0,
+    settled: { position: 0, index: 0 },
+    writers: {},
+    manifest: {},
+    keys: [],
+  };
+  return new Map(Object.entries(meta));
+}

@@ -1,0 +1,71 @@
+import { type Row } from "./log.ts";
+
+/** The rows of one table in memory: base and overlay together, as the app sees them. */
+export interface Table {
+  readonly name: string;
+  readonly rows: Map<string, Row>;
+  set(id: string, row: Row | undefined): void;
+  /** All rows, ordered by id. The same array until a row changes. */
+  toArray(): readonly Row[];
+}
+
+/** Index of the first row whose id is not below `id`. */
+export function lowerBound(rows: readonly Row[], id: string): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((rows[middle] as Row).id < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const byId = (a: Row, b: Row): number => (a.id < b.id ? -1 : 1);
+
+export function createTable(name: string): Table {
+  const rows = new Map<string, Row>();
+  let sorted: readonly Row[] | undefined;
+  /** Ids that changed since `sorted` was made: patching a copy is much cheaper than sorting again. */
+  const dirty = new Set<string>();
+
+  function rebuild(): Row[] {
+    const all = Array.from(rows.values());
+    for (let index = 1; index < all.length; index += 1) {
+      if ((all[index - 1] as Row).id > (all[index] as Row).id) return all.toSorted(byId);
+    }
+    return all;
+  }
+
+  function patch(from: readonly Row[]): Row[] {
+    const next = from.slice();
+    for (const id of dirty) {
+      const row = rows.get(id);
+      const at = lowerBound(next, id);
+      const found = next[at]?.id === id;
+      if (row === undefined) {
+        if (found) next.splice(at, 1);
+      } else next.splice(at, found ? 1 : 0, row);
+    }
+    return next;
+  }
+
+  return {
+    name,
+    rows,
+    set(id, row) {
+      if (row === undefined) rows.delete(id);
+      else rows.set(id, row);
+      if (sorted !== undefined) dirty.add(id);
+    },
+    toArray() {
+      if (sorted === undefined || dirty.size > 0) {
+        sorted = Object.freeze(
+          sorted === undefined || dirty.size * 16 > sorted.length ? rebuild() : patch(sorted),
+        );
+        dirty.clear();
+      }
+      return sorted;
+    },
+  };
+}

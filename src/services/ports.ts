@@ -1,0 +1,202 @@
+/**
+ * The ports: every outside thing the engine touches, as the smallest interface that tells the truth about it.
+ * The real ones are beside this file; in-memory twins are in `src/testing/`. One contract suite per port runs against all.
+ */
+import { type LogRecord } from "../model/log.ts";
+
+/** `relaxed` survives the crash of a tab and of the browser, `strict` a power cut as well (where the browser honours it). */
+export type Durability = "relaxed" | "strict";
+
+/** Object stores of the database. `log` has automatic keys 1, 2, 3…; the others take the key they are given. */
+export type StoreName = "log" | "segments" | "meta" | "rejected" | "quarantine" | "queries";
+export type StoreKey = string | number | readonly [string, number];
+
+export type SegmentKey = readonly [table: string, no: number];
+
+/**
+ * What is known after a storage operation failed.
+ * - `aborted`: the transaction was seen to abort, for a reason that may pass: nothing of it is stored.
+ * - `quota`: seen to abort for lack of space: nothing of it is stored.
+ * - `refused`: this very value can never be stored (not cloneable, a key taken): nothing of it is stored.
+ * - `lost`: the connection is gone, or the outcome was never told: it may or may not be stored.
+ * - `newer`: the database has a newer layout; nothing was opened and nothing changed.
+ * - `unavailable`: storage cannot be opened.
+ */
+export type StorageFailureKind = "aborted" | "quota" | "refused" | "lost" | "newer" | "unavailable";
+
+/** Why a storage operation failed, and whether its effect is known. */
+export class StorageFailure extends Error {
+  override readonly name = "StorageFailure";
+  readonly kind: StorageFailureKind;
+  constructor(kind: StorageFailureKind, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+  }
+}
+
+/** What a connection tells its owner. Each may be called at any time after `open` was called. */
+export interface ConnectionEvents {
+  /** Opening waits for another tab that does not close an older connection. */
+  blocked(): void;
+  /** The connection was closed from outside: by force, or because another tab wants to delete or upgrade the database. */
+  closed(reason: "forced" | "deleted" | "upgraded"): void;
+}
+
+export interface StoragePort {
+  /** Opens the database, and creates it when it does not exist. Rejects with a `StorageFailure`. */
+  open(name: string, events: ConnectionEvents): Promise<Connection>;
+  /** Deletes the database. Resolves when it is gone. */
+  destroy(name: string): Promise<void>;
+}
+
+export interface ReadRequest {
+  /** Only log records after this position. */
+  readonly after: number;
+  /** Which segments to read, decided from `meta` inside the same transaction. */
+  segments(meta: ReadonlyMap<string, unknown>): readonly SegmentKey[];
+  /**
+   * Called once for each segment asked for, in the order asked, each in a task of its own. `value` is undefined where
+   * there is no such record; `error` is set when it cannot be read (the other reads go on).
+   */
+  onSegment(key: SegmentKey, value: unknown, error?: unknown): void;
+}
+
+/** A consistent picture: everything was read in one transaction. Nothing in it is validated. */
+export interface ReadResult {
+  readonly meta: ReadonlyMap<string, unknown>;
+  /** Records in log order with their positions. */
+  readonly log: readonly (readonly [position: number, value: unknown])[];
+  readonly rejected: readonly (readonly [key: string, value: unknown])[];
+  readonly quarantine: readonly (readonly [key: string, value: unknown])[];
+}
+
+export interface Put {
+  readonly store: Exclude<StoreName, "log">;
+  readonly key: StoreKey;
+  readonly value: unknown;
+}
+
+/** Deletes one key, or all keys from `from` to `to`, both included. */
+export type Delete =
+  | { readonly store: StoreName; readonly key: StoreKey }
+  | { readonly store: "log"; readonly from: number; readonly to: number };
+
+/** A write of the leader: all of it or nothing, and nothing when the term in the database is another one. */
+export interface LeaderWrite {
+  readonly term: number;
+  /** When given: refuse unless the newest log record has this position (0: the log was always empty). */
+  readonly tail?: number;
+  readonly append?: LogRecord;
+  readonly puts?: readonly Put[];
+  readonly deletes?: readonly Delete[];
+  readonly durability: Durability;
+}
+
+export type LeaderWritten =
+  | { readonly tag: "written"; /** Of the appended record. */ readonly position: number | null }
+  | { readonly tag: "fenced"; readonly term: number }
+  | { readonly tag: "tailMoved"; readonly tail: number };
+
+/** Where a record is: `position` is null when it was folded already. `added`: it was absent, and was added now. */
+export interface Placed {
+  readonly position: number | null;
+  readonly added: boolean;
+}
+
+export interface Connection {
+  /** Adds one record to the log. Resolves with its position on the transaction's `complete`, never before. */
+  append(record: LogRecord, durability: Durability): Promise<number>;
+  /**
+   * After an unknown outcome. For each record, in order and in one readwrite transaction: look for its `(tab, n)` in the
+   * log and in the fold's marks (`meta` key "writers"), and add it when it is in neither. Resolves on `complete`.
+   */
+  ensure(records: readonly LogRecord[], durability: Durability): Promise<readonly Placed[]>;
+  /** One readonly transaction over all stores. */
+  read(request: ReadRequest): Promise<ReadResult>;
+  /**
+   * First use of a database: puts these `meta` entries if every store is empty. Resolves with what `meta` holds now, and
+   * whether there is data without a `format` entry (then nothing was put). Strict.
+   */
+  initialise(
+    entries: ReadonlyMap<string, unknown>,
+  ): Promise<{ readonly meta: ReadonlyMap<string, unknown>; readonly damaged: boolean }>;
+  /** Raises the term by one and puts these further `meta` entries in the same strict transaction. Resolves with the new term. */
+  claim(entries?: ReadonlyMap<string, unknown>): Promise<number>;
+  /** A fenced write (see `LeaderWrite`). */
+  lead(write: LeaderWrite): Promise<LeaderWritten>;
+  /** Puts and deletes in `quarantine`: keys are derived from what is kept, so that doing it twice is doing it once. */
+  quarantine(
+    puts: readonly (readonly [key: string, value: unknown])[],
+    deletes: readonly string[],
+  ): Promise<void>;
+  /** Closes it. Idempotent. `closed` is not called for it. */
+  close(): void;
+}
+
+export interface LockHandlers {
+  /** The lock is held now. */
+  granted(): void;
+  /** It was held, and was taken away (stolen, or the browser released it). */
+  lost(): void;
+  /** The request failed, and is no longer in the queue. */
+  failed(error: unknown): void;
+}
+
+export interface LockPort {
+  /** Queues for the lock, or takes it from its holder. Returns the function that releases it, or leaves the queue. Idempotent. */
+  request(name: string, handlers: LockHandlers, options?: { readonly steal?: boolean }): () => void;
+  query(name: string): Promise<{ readonly held: boolean; readonly waiting: number }>;
+}
+
+export interface Channel {
+  /** Sends to all other tabs. Never throws: a message is a hint. */
+  post(message: unknown): void;
+  close(): void;
+}
+
+export interface ChannelPort {
+  /** `receive` is called with whatever arrives, unvalidated; `broken` when a message could not be decoded. */
+  open(name: string, receive: (message: unknown) => void, broken: () => void): Channel;
+}
+
+export type LifecycleEvent =
+  | "visible"
+  | "hidden"
+  | "freeze"
+  | "resume"
+  | "pagehide"
+  | "pageshow"
+  | "online"
+  | "offline";
+
+export interface LifecyclePort {
+  visible(): boolean;
+  online(): boolean;
+  /** Listeners are attached to the page with the first subscriber, and removed with the last. */
+  subscribe(listener: (event: LifecycleEvent) => void): () => void;
+}
+
+/** Fits XState's `clock` option. */
+export interface ClockPort {
+  /** ms since the epoch. */
+  now(): number;
+  setTimeout(fn: () => void, ms: number): unknown;
+  clearTimeout(id: unknown): void;
+  /** Lets the page draw and take input: resolves in a later task. */
+  pause(): Promise<void>;
+}
+
+export interface RandomPort {
+  /** `count` random bytes, good enough for ids. */
+  bytes(count: number): Uint8Array;
+}
+
+/** All ports. `null`: this place has none (server rendering has no storage; Node 20 has no locks). */
+export interface Environment {
+  readonly storage: StoragePort | null;
+  readonly locks: LockPort | null;
+  readonly channel: ChannelPort | null;
+  readonly lifecycle: LifecyclePort;
+  readonly clock: ClockPort;
+  readonly random: RandomPort;
+}

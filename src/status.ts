@@ -1,0 +1,109 @@
+import { type Fault, type SyncStatus } from "./api.ts";
+
+/** What the status is derived from: states of machines, and counts. */
+export interface StatusFacts {
+  readonly root:
+    | "loading"
+    | "running"
+    | "degraded"
+    | "outdated"
+    | "failed"
+    | "stopping"
+    | "stopped";
+  readonly storage: string;
+  readonly commit: "flowing" | "delayed" | "full";
+  readonly leading: boolean;
+  readonly leaderSeen: boolean;
+  readonly memoryOnly: boolean;
+  readonly pending: number;
+  readonly oldestPendingAt: number | null;
+  readonly rejected: number;
+  readonly quarantined: number;
+  readonly behind: number;
+  readonly ignored: number;
+  readonly reason: string | undefined;
+  readonly now: number;
+}
+
+function storageOf({ storage, commit, memoryOnly }: StatusFacts): SyncStatus["storage"] {
+  switch (storage) {
+    case "open":
+      if (commit === "full") return "full";
+      return memoryOnly ? "memory" : "open";
+    case "blocked":
+      return "blocked";
+    case "losing":
+    case "reopening":
+      return "lost";
+    case "unavailable":
+      return "unavailable";
+    default:
+      return "opening";
+  }
+}
+
+const words: Readonly<Record<Fault["code"], string>> = {
+  storage_lost:
+    "The connection to this browser's storage was lost. Changes are kept here and stored as soon as it is back.",
+  storage_blocked:
+    "Another tab with an older version holds the storage. Close the other tabs of this app.",
+  storage_full:
+    "This device is out of space. Changes are kept in this tab only, and stored as soon as there is space.",
+  storage_unavailable:
+    "This browser does not let the app store data. Changes live in this tab only.",
+  write_delayed:
+    "Storing a change takes longer than it should. It is tried again until it is stored.",
+  load_failed: "The stored data could not be read. Nothing was changed.",
+  outdated: "A newer version of this app has used this data. Reload the page.",
+};
+
+function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["code"] | undefined {
+  if (facts.root === "outdated") return "outdated";
+  if (facts.root === "failed") return "load_failed";
+  if (storage === "blocked") return "storage_blocked";
+  if (storage === "unavailable" || storage === "memory") return "storage_unavailable";
+  if (storage === "full") return "storage_full";
+  if (storage === "lost") return "storage_lost";
+  return facts.commit === "delayed" ? "write_delayed" : undefined;
+}
+
+function phaseOf({ root, memoryOnly }: StatusFacts): SyncStatus["phase"] {
+  if (root === "running") return memoryOnly ? "degraded" : "ready";
+  if (root === "stopping") return "ready";
+  return root;
+}
+
+function roleOf({ leading, leaderSeen }: StatusFacts): SyncStatus["role"] {
+  if (leading) return "leader";
+  return leaderSeen ? "follower" : "candidate";
+}
+
+/** The status that follows from the facts. Gives back `last` when nothing changed. */
+export function deriveStatus(facts: StatusFacts, last: SyncStatus | undefined): SyncStatus {
+  const storage = storageOf(facts);
+  const code = faultOf(facts, storage);
+  const message = code === undefined ? "" : [words[code], facts.reason].filter(Boolean).join(" ");
+  const sameFault = last?.fault?.code === code && (last?.fault?.message ?? "") === message;
+  const next: SyncStatus = {
+    phase: phaseOf(facts),
+    role: roleOf(facts),
+    storage,
+    sync: "off",
+    pending: facts.pending,
+    oldestPendingAt: facts.oldestPendingAt,
+    rejected: facts.rejected,
+    quarantined: facts.quarantined,
+    behind: facts.behind,
+    lastSyncedAt: null,
+    ignored: facts.ignored,
+    fault:
+      code === undefined
+        ? null
+        : sameFault
+          ? (last?.fault ?? null)
+          : Object.freeze({ code, message, at: facts.now }),
+  };
+  const keys = Object.keys(next) as (keyof SyncStatus)[];
+  if (last !== undefined && keys.every((key) => last[key] === next[key])) return last;
+  return Object.freeze(next);
+}

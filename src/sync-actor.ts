@@ -1,0 +1,449 @@
+/** `createSyncActor`: wires gate, machines and services. The only file that knows all of them. */
+import { type AnyActorRef, type InspectionEvent, createActor } from "xstate";
+import { type Shared, groupOf, provideActors } from "./actors.ts";
+import { type SyncActor, type SyncConfig, type SyncExport, type TableReaders } from "./api.ts";
+import { createCollections } from "./collections.ts";
+import { toUnit } from "./commit-input.ts";
+import { SyncError } from "./errors.ts";
+import { createFollower } from "./follower.ts";
+import { type SyncEvent, syncMachine } from "./machines/sync.ts";
+import { type EventDefinitions, type TableSchemas, compile } from "./model/definition.ts";
+import { createIdMaker } from "./model/id.ts";
+import { type Json, show } from "./model/json.ts";
+import { type Receipt, createPipeline } from "./pipeline.ts";
+import { callSafely, createPublisher } from "./publisher.ts";
+import { enlist } from "./registry.ts";
+import { createReporter } from "./reporter.ts";
+import { browserEnvironment } from "./services/browser-environment.ts";
+import { createMemoryStorage } from "./services/memory-storage.ts";
+import { type Environment, type LifecycleEvent } from "./services/ports.ts";
+import { type StatusFacts } from "./status.ts";
+import { createTabs } from "./tabs.ts";
+
+declare const process: { readonly env: { readonly NODE_ENV?: string } };
+
+function isDevelopment(): boolean {
+  try {
+    // Written so that bundlers replace it; where nothing does and there is no `process`, it is production.
+    return process.env.NODE_ENV !== "production";
+  } catch {
+    return false;
+  }
+}
+
+/** One for all engines of the page: they share its globals. */
+let pageEnvironment: Environment | undefined;
+
+interface Settings {
+  /** Of the database, the lock and the channel. */
+  readonly name: string;
+  readonly durability: "relaxed" | "strict";
+  readonly mayUseMemory: boolean;
+  readonly schema: number;
+}
+
+function expectText(what: string, value: unknown): string {
+  if (typeof value === "string" && value !== "") return encodeURIComponent(value);
+  throw new SyncError(
+    "config",
+    `Expected ${what} to be a string that is not empty, got ${show(value)}`,
+  );
+}
+
+function expectOneOf<V extends string>(
+  what: string,
+  value: V | undefined,
+  allowed: readonly V[],
+): void {
+  if (value === undefined || allowed.includes(value)) return;
+  throw new SyncError(
+    "config",
+    `Expected ${what} to be one of ${allowed.join(", ")}, got ${show(value)}`,
+  );
+}
+
+function readSettings(config: SyncConfig<TableSchemas, EventDefinitions>): Settings {
+  if (typeof config !== "object" || config === null) {
+    throw new SyncError("config", `Expected a configuration, got ${show(config)}`);
+  }
+  const user = config.user === undefined ? "" : expectText("user", config.user);
+  expectOneOf("durability", config.durability, ["relaxed", "strict"]);
+  expectOneOf("storage", config.storage, ["required", "memory-if-unavailable"]);
+  const schema = config.schema?.version ?? 1;
+  if (!Number.isSafeInteger(schema) || schema < 1) {
+    throw new SyncError("config", `Expected schema.version to be 1 or more, got ${show(schema)}`);
+  }
+  return {
+    name: `sssync/${expectText("name", config.name)}/${user}`,
+    durability: config.durability ?? "relaxed",
+    mayUseMemory: config.storage === "memory-if-unavailable",
+    schema,
+  };
+}
+
+/** An inspector must never break the app: a throw in one would kill the actor. */
+const quietly =
+  (inspect: (event: InspectionEvent) => void) =>
+  (event: InspectionEvent): void =>
+    callSafely(() => inspect(event));
+
+/** A promise with its settlers, whose rejection is never unhandled. */
+function createReadiness() {
+  let settle: { resolve(): void; reject(error: SyncError): void } | undefined;
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  promise.catch(() => undefined);
+  return {
+    promise,
+    resolve: () => settle?.resolve(),
+    reject: (error: SyncError) => settle?.reject(error),
+  };
+}
+
+const leaving: readonly LifecycleEvent[] = ["pagehide", "freeze"];
+const returning: readonly LifecycleEvent[] = ["pageshow", "resume"];
+
+/**
+ * Starts the engine of this tab: it opens the device's data, keeps it in memory and on disk, and in step with other tabs.
+ *
+ * Throws `SyncError` with `config` or `unstable_schema` when the configuration cannot work, and `already_running` when an
+ * engine of this name runs in this page. Safe to call where there is no IndexedDB (server rendering): it stays `loading`.
+ *
+ * @example
+ * const sync = createSyncActor({
+ *   name: "todos",
+ *   tables: { todos: v.object({ id: v.string(), text: v.string(), done: v.boolean() }) },
+ *   events: { todoAdded: defineEvent({ schema: v.object({ id: v.string(), text: v.string() }) }) },
+ *   materializers: { todoAdded: ({ id, text }) => [create("todos", { id, text, done: false })] },
+ * });
+ * await sync.ready;
+ */
+export function createSyncActor<const T extends TableSchemas, const E extends EventDefinitions>(
+  config: SyncConfig<T, E>,
+): SyncActor<T, E> {
+  const settings = readSettings(config as unknown as SyncConfig<TableSchemas, EventDefinitions>);
+  const { name, schema } = settings;
+  const definition = compile(config, isDevelopment());
+  const environment = config.environment ?? (pageEnvironment ??= browserEnvironment());
+  const turn = enlist(environment, name);
+  const { clock, lifecycle } = environment;
+
+  const bytes = (count: number): Uint8Array => environment.random.bytes(count);
+  const randomName = (): string =>
+    Array.from(bytes(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const createEventId = createIdMaker(() => clock.now(), bytes);
+  const tab = randomName();
+  const readiness = createReadiness();
+
+  let ignored = 0;
+  let leaderSeen = false;
+  let memoryOnly = false;
+  let stopping: Promise<void> | undefined;
+
+  const pipeline = createPipeline(tab, schema);
+  const follower = createFollower({
+    definition,
+    tab,
+    schema,
+    publish: (changes) => publisher.publish(changes),
+    settle(settlements) {
+      for (const { entry, decisions } of settlements) pipeline.settle(entry, decisions);
+    },
+    signal: (signal) => send(signal),
+  });
+  const { replica } = follower;
+  const publisher = createPublisher(replica.tables, () => {
+    reporter.rowsChanged();
+    collections.changed();
+  });
+  const tables = publisher.readers as unknown as TableReaders<T>;
+  const reporter = createReporter<T>(readFacts, tables);
+
+  function touch(): void {
+    reporter.touch();
+    collections.changed();
+  }
+
+  const tabs = createTabs({
+    port: environment.channel,
+    name,
+    head: () =>
+      shared.incarnation === ""
+        ? undefined
+        : { p: 1, incarnation: shared.incarnation, tab, schema },
+    term: () => shared.term,
+    position: () => follower.position(),
+    received: (position, record) => follower.receive(position, record),
+    heard: (position) => follower.hear(position),
+    newer: () => send({ type: "schema.newer" }),
+    leader(alive) {
+      leaderSeen = alive;
+      if (alive) send({ type: "heartbeat.seen" });
+      touch();
+    },
+    ignored() {
+      ignored += 1;
+      touch();
+    },
+  });
+
+  const shared: Shared = {
+    name,
+    tab,
+    schema,
+    durability: settings.durability,
+    definition,
+    environment,
+    follower,
+    pipeline,
+    tabs,
+    storage: environment.storage ?? createMemoryStorage(),
+    connection: undefined,
+    incarnation: "",
+    term: undefined,
+    reason: undefined,
+    randomName,
+  };
+
+  const actors = provideActors(shared, {
+    acknowledge: ({ event }) =>
+      callSafely(() => {
+        const { n, position } = groupOf(event);
+        const group = pipeline.acknowledge(n);
+        if (group === undefined) return;
+        pipeline.keep(group);
+        if (position === null) follower.hear(follower.position() + 1);
+        else {
+          follower.receive(position, group.record);
+          tabs.changed(position, group.record);
+        }
+      }),
+    rollBack: ({ event }) =>
+      callSafely(() =>
+        follower.remove(pipeline.refuse(groupOf(event).n, new Error("refused by storage"))),
+      ),
+    openGate: () => pipeline.setOpen(true),
+    closeGate: () => pipeline.setOpen(false),
+  });
+
+  const root = createActor(
+    syncMachine.provide({
+      actors,
+      actions: {
+        useMemory() {
+          memoryOnly = true;
+          shared.storage = createMemoryStorage();
+        },
+        ready: () => readiness.resolve(),
+        unusable: ({ context }) => readiness.reject(unusable(context.self.getSnapshot())),
+      },
+    }),
+    {
+      id: name,
+      clock,
+      input: {
+        queue: pipeline,
+        locks: { supported: () => environment.locks !== null, visible: () => lifecycle.visible() },
+        log: { isLong: () => follower.isLong() },
+        memory: { allowed: () => settings.mayUseMemory && !memoryOnly },
+      },
+      ...(config.inspect === undefined ? {} : { inspect: quietly(config.inspect) }),
+    },
+  );
+
+  function send(event: SyncEvent): void {
+    root.send(event);
+  }
+
+  function unusable(snapshot: unknown): SyncError {
+    const outdated = (snapshot as { value?: unknown }).value === "outdated";
+    const message = `Expected the stored data to be usable by this version. ${shared.reason ?? ""}`;
+    return new SyncError(outdated ? "outdated" : "load_failed", message);
+  }
+
+  function readFacts(): StatusFacts {
+    const { value, children } = root.getSnapshot();
+    const commit = children.commit?.getSnapshot();
+    const delayed = commit?.matches({ open: "retrying" }) === true ? "delayed" : "flowing";
+    return {
+      root: typeof value === "string" ? value : value.live,
+      storage:
+        environment.storage === null
+          ? "closed"
+          : String(children.storage?.getSnapshot().value ?? "closed"),
+      commit: commit?.matches({ open: "blocked" }) === true ? "full" : delayed,
+      leading: children.handoff?.getSnapshot().matches({ leading: "serving" }) === true,
+      leaderSeen,
+      memoryOnly,
+      pending: pipeline.undecidedEvents(),
+      oldestPendingAt: pipeline.oldestUndecided()?.unit[0]?.at ?? null,
+      rejected: collections.rejected.size,
+      quarantined: follower.quarantine.size,
+      behind: follower.behind(),
+      ignored,
+      reason: shared.reason,
+      now: clock.now(),
+    };
+  }
+
+  /** One event for all commits of a microtask: a machine event costs more than a commit. */
+  let scheduled = false;
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    queueMicrotask(() => {
+      scheduled = false;
+      root.getSnapshot().children.commit?.send({ type: "batch.ready" });
+    });
+  }
+
+  function expectOpen(): void {
+    if (replica.materializing())
+      throw new SyncError(
+        "reentrant",
+        "Expected materializers to be pure, got a commit inside one",
+      );
+    if (pipeline.isOpen()) return;
+    if (stopping !== undefined)
+      throw new SyncError("stopped", "Expected a running engine, got one that was stopped");
+    const { value } = root.getSnapshot();
+    if (value === "outdated" || value === "failed") throw unusable({ value });
+    throw new SyncError("not_ready", "Expected the stored data to be loaded: await sync.ready");
+  }
+
+  function commit(input: unknown): Receipt {
+    expectOpen();
+    const unit = toUnit(definition, input, createEventId, clock.now());
+    const { entry, replaced, noops, changes } = replica.commit(unit);
+    const { receipt, unwritten } = pipeline.add(entry, replaced);
+    if (unwritten !== undefined) replica.forget(unwritten);
+    schedule();
+    publisher.publish(changes);
+    if (changes === undefined) touch();
+    for (const it of noops) reporter.emit({ type: "noop", ...it });
+    return receipt;
+  }
+
+  const collections = createCollections({
+    follower,
+    pipeline,
+    commit,
+    flush: schedule,
+    hurry: () => root.getSnapshot().children.commit?.send({ type: "page.returned" }),
+    async forget(id) {
+      await shared.connection?.quarantine([], [id]);
+    },
+    withdrawn: (entries) => follower.remove(entries),
+  });
+
+  function onLifecycle(event: LifecycleEvent): void {
+    if (leaving.includes(event)) {
+      send({ type: "page.leaving" });
+      // The page may be gone before what is in flight can be told: the others look for it.
+      if (pipeline.hasInFlight()) tabs.changed(follower.position() + pipeline.inFlight().length);
+      tabs.close();
+    } else if (returning.includes(event)) {
+      tabs.open();
+      send({ type: "page.returned" });
+      // What was said meanwhile was not heard.
+      if (shared.incarnation !== "") follower.hear(follower.position() + 1);
+    }
+  }
+
+  const release: (() => void)[] = [];
+
+  function start(): void {
+    if (environment.storage === null) return;
+    release.push(lifecycle.subscribe(onLifecycle), () => tabs.close());
+    root.subscribe({ next: touch, error: () => finish(), complete: () => finish() });
+    tabs.open();
+    root.start();
+    for (const child of Object.values<AnyActorRef | undefined>(root.getSnapshot().children)) {
+      const subscription = child?.subscribe({ next: touch, error: () => undefined });
+      release.push(() => subscription?.unsubscribe());
+    }
+  }
+
+  /** The root has ended: everything is released, what is not durable is not promised. */
+  function finish(): void {
+    for (const it of release.splice(0)) it();
+    pipeline.setOpen(false);
+    pipeline.stop();
+    readiness.reject(
+      new SyncError("stopped", "Expected the engine to run until the data was loaded, got stop()"),
+    );
+    reporter.complete();
+    publisher.clear();
+  }
+
+  function stop(): Promise<void> {
+    if (stopping !== undefined) return stopping;
+    // `start` waits for the same turn, and was there first.
+    stopping = turn.ready.then(
+      () =>
+        new Promise<void>((resolve) => {
+          if (environment.storage === null) finish();
+          if (environment.storage === null || root.getSnapshot().status !== "active") {
+            resolve();
+            return;
+          }
+          root.subscribe({ complete: resolve, error: () => resolve() });
+          send({ type: "stop" });
+        }),
+    );
+    turn.leave(stopping);
+    return stopping;
+  }
+
+  async function destroy(options?: { readonly force?: boolean }): Promise<void> {
+    const { pending } = reporter.status;
+    if (pending > 0 && options?.force !== true) {
+      throw new SyncError(
+        "undecided",
+        `Expected every event to be decided before destroy, got ${pending} undecided`,
+      );
+    }
+    await stop();
+    await shared.storage.destroy(name);
+  }
+
+  function exportAll(): SyncExport {
+    return {
+      name,
+      at: clock.now(),
+      tables: Object.fromEntries(
+        Array.from(replica.tables.values(), (table) => [
+          table.name,
+          table.toArray() as readonly Json[],
+        ]),
+      ),
+      outbox: collections.outbox.list(),
+      rejected: collections.rejected.list(),
+      quarantine: collections.quarantine.list(),
+    };
+  }
+
+  turn.ready.then(start, start);
+
+  return {
+    id: name,
+    sessionId: root.sessionId,
+    system: root.system,
+    getSnapshot: reporter.getSnapshot,
+    subscribe: reporter.subscribe,
+    on: reporter.on,
+    ready: readiness.promise,
+    commit,
+    tables,
+    get status() {
+      return reporter.status;
+    },
+    outbox: collections.outbox,
+    rejected: collections.rejected,
+    quarantine: collections.quarantine,
+    export: exportAll,
+    stop,
+    destroy,
+  };
+}

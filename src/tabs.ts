@@ -1,0 +1,105 @@
+/** The channel to the other tabs of the device: what is sent, and what becomes of what arrives. */
+import { type LogRecord } from "./model/log.ts";
+import { type MessageHead, decodeMessage } from "./model/messages.ts";
+import { decodeRecord } from "./model/stored.ts";
+import { type Channel, type ChannelPort } from "./services/ports.ts";
+
+export interface TabsOptions {
+  readonly port: ChannelPort | null;
+  readonly name: string;
+  /** Undefined until the database was read: nothing can be placed before. */
+  head(): MessageHead | undefined;
+  /** The leader's term, when this tab leads. */
+  term(): number | undefined;
+  position(): number;
+  received(position: number, record: LogRecord): void;
+  heard(position: number): void;
+  newer(): void;
+  leader(alive: boolean): void;
+  ignored(): void;
+}
+
+/** Larger records are not sent: the others read them from the log. */
+const mostEvents = 1000;
+
+export function createTabs(options: TabsOptions) {
+  let channel: Channel | undefined;
+
+  function post(message: object): void {
+    const head = options.head();
+    if (head !== undefined) channel?.post({ ...head, ...message });
+  }
+
+  function beat(): void {
+    const term = options.term();
+    if (term !== undefined) post({ kind: "heartbeat", term, position: options.position() });
+  }
+
+  function receive(raw: unknown): void {
+    const head = options.head();
+    const message = decodeMessage(raw);
+    if (message === undefined || message.tab === head?.tab) {
+      options.ignored();
+      return;
+    }
+    if (head === undefined) return;
+    if (message.incarnation !== head.incarnation) {
+      options.ignored();
+      return;
+    }
+    if (message.schema > head.schema) {
+      options.newer();
+      return;
+    }
+    switch (message.kind) {
+      case "changed": {
+        if (message.record === undefined) {
+          options.heard(message.position);
+          return;
+        }
+        const record = decodeRecord(message.record);
+        if (record === undefined) {
+          // The disk says what is true.
+          options.ignored();
+          options.heard(message.position);
+        } else options.received(message.position, record);
+        return;
+      }
+      case "heartbeat":
+        options.leader(true);
+        options.heard(message.position);
+        return;
+      case "poke":
+        beat();
+        return;
+      case "bye":
+        options.leader(false);
+    }
+  }
+
+  return {
+    open(): void {
+      channel ??= options.port?.open(options.name, receive, options.ignored);
+    },
+    /** A page in the back/forward cache must not hold an open channel: the first message would evict it. */
+    close(): void {
+      channel?.close();
+      channel = undefined;
+    },
+    /** The log grew. Without a record the others read it. */
+    changed(position: number, record?: LogRecord): void {
+      const small =
+        record !== undefined && (record.kind !== "commit" || record.events.length <= mostEvents);
+      const sent = small && (record.kind !== "base" || record.changes.length <= mostEvents);
+      post({ kind: "changed", position, ...(sent ? { record } : {}) });
+    },
+    beat,
+    poke: (): void => post({ kind: "poke" }),
+    bye(): void {
+      const term = options.term();
+      if (term !== undefined) post({ kind: "bye", term });
+    },
+  };
+}
+
+export type Tabs = ReturnType<typeof createTabs>;
