@@ -33,7 +33,7 @@ export function enlist(environment: Environment, name: string): Turn {
   return {
     ready: before?.stopping ?? Promise.resolve(),
     leave(stopped) {
-      mine.stopping = stopped.then(() => {
+      mine.stopping = stopped.finally(() => {
         if (all.get(name) === mine) all.delete(name);
       });
     },

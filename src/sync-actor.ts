@@ -101,8 +101,8 @@ function createReadiness() {
   };
 }
 
-const leaving: readonly LifecycleEvent[] = ["pagehide", "freeze"];
-const returning: readonly LifecycleEvent[] = ["pageshow", "resume"];
+const leaving: ReadonlySet<LifecycleEvent> = new Set(["pagehide", "freeze"]);
+const returning: ReadonlySet<LifecycleEvent> = new Set(["pageshow", "resume"]);
 
 /**
  * Starts the engine of this tab: it opens the device's data, keeps it in memory and on disk, and in step with other tabs.
@@ -264,15 +264,15 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
 
   function readFacts(): StatusFacts {
     const { value, children } = root.getSnapshot();
-    const commit = children.commit?.getSnapshot();
-    const delayed = commit?.matches({ open: "retrying" }) === true ? "delayed" : "flowing";
+    const writer = children.commit?.getSnapshot();
+    const delayed = writer?.matches({ open: "retrying" }) === true ? "delayed" : "flowing";
     return {
       root: typeof value === "string" ? value : value.live,
       storage:
         environment.storage === null
           ? "closed"
-          : String(children.storage?.getSnapshot().value ?? "closed"),
-      commit: commit?.matches({ open: "blocked" }) === true ? "full" : delayed,
+          : (children.storage?.getSnapshot().value ?? "closed"),
+      commit: writer?.matches({ open: "blocked" }) === true ? "full" : delayed,
       leading: children.handoff?.getSnapshot().matches({ leading: "serving" }) === true,
       leaderSeen,
       memoryOnly,
@@ -338,12 +338,12 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   });
 
   function onLifecycle(event: LifecycleEvent): void {
-    if (leaving.includes(event)) {
+    if (leaving.has(event)) {
       send({ type: "page.leaving" });
       // The page may be gone before what is in flight can be told: the others look for it.
       if (pipeline.hasInFlight()) tabs.changed(follower.position() + pipeline.inFlight().length);
       tabs.close();
-    } else if (returning.includes(event)) {
+    } else if (returning.has(event)) {
       tabs.open();
       send({ type: "page.returned" });
       // What was said meanwhile was not heard.

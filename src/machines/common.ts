@@ -7,7 +7,7 @@ export interface Owned {
 
 /** Tells the owner. */
 export const tell =
-  <E extends AnyEventObject>(event: E) =>
+  (event: AnyEventObject) =>
   ({ context }: { context: Owned }): void => {
     context.owner.send(event);
   };

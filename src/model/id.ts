@@ -3,11 +3,11 @@ const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 /** Makes UUIDs of version 7 (RFC 9562): 48 bits of time in ms, then random bits; later ones of one maker sort later. */
 export function createIdMaker(
   now: () => number,
-  bytes: (count: number) => Uint8Array<ArrayBufferLike>,
+  bytes: (count: number) => Uint8Array,
 ): () => string {
   let last = 0;
   let counter = 0;
-  let pool: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
+  let pool: Uint8Array = new Uint8Array(0);
   let at = 0;
   return () => {
     // One call to the system's randomness serves many ids: the call costs more than the id.

@@ -1,4 +1,4 @@
-import { type Json, sameJson } from "./json.ts";
+import { sameJson } from "./json.ts";
 import { type Row } from "./log.ts";
 import { type Table } from "./table.ts";
 
@@ -37,8 +37,7 @@ export function createPublication(): Publication {
         for (const [id, before] of befores) {
           const after = table.rows.get(id);
           if (after === before) continue;
-          if (before !== undefined && sameJson(before as Json, after as Json | undefined))
-            table.set(id, before);
+          if (before !== undefined && sameJson(before, after)) table.set(id, before);
           else changes.push({ id, before, after });
         }
         if (changes.length > 0) sets.set(table, changes);

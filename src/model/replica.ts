@@ -109,11 +109,12 @@ export function summarise(
   };
 }
 
+const same = (a: unknown, b: unknown): boolean => sameJson(a as Json, b as Json);
+
 /** Whether a base record says what these entries came to here. */
 function agrees(entries: readonly Entry[], record: BaseRecord): boolean {
   if (entries.at(-1)?.outcome?.tag === "superseded") return false;
   const mine = summarise(entries);
-  const same = (a: unknown, b: unknown): boolean => sameJson(a as Json, b as Json);
   return (
     mine.changes.length === record.changes.length &&
     same(mine.keys, record.keys) &&
@@ -407,7 +408,7 @@ export function createReplica(definition: Definition, tab: string) {
       switch (todo.tag) {
         case "known":
         case "gap":
-          return { tag: todo.tag };
+          break;
         case "note":
           position = at;
           if (record.kind === "dismiss" && record.from === "rejected") {
@@ -440,6 +441,7 @@ export function createReplica(definition: Definition, tab: string) {
           return { tag: "applied", ...finish(publication) };
         }
       }
+      return { tag: todo.tag };
     },
 
     /**

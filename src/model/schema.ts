@@ -86,8 +86,8 @@ function samples(node: Node, depth = 0): readonly unknown[] {
       return Array.from({ length: Math.min(most, 5) }, (_, index) =>
         Object.fromEntries(
           names.map(([name, child]) => {
-            const some = samples(child, depth + 1);
-            return [name, some[index % some.length]];
+            const guesses = samples(child, depth + 1);
+            return [name, guesses[index % guesses.length]];
           }),
         ),
       );

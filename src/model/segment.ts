@@ -2,7 +2,7 @@
  * Segments: about 1,000 rows of one table in columns, one record on disk. IndexedDB costs per record, not per byte, so
  * this is what makes a load of 100,000 rows ten times faster than one record per row.
  */
-import { type Json, toJson } from "./json.ts";
+import { toJson } from "./json.ts";
 import { type Row } from "./log.ts";
 
 /** Rows that one segment is filled with. Between 1,000 and 5,000 the cost is flat (docs/storage-format.md). */
@@ -110,7 +110,7 @@ export function decodeSegment(value: unknown): DecodedSegment {
         } else if (typeof item === "bigint") {
           return { raw: row, reason: `Expected "${names[at]}" to be a JSON value, got bigint` };
         }
-        row[names[at] as string] = item as Json;
+        row[names[at] as string] = item;
       }
       return { row: Object.freeze(row) as Row };
     },

@@ -142,7 +142,10 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     onSegment(key, value, error) {
       const mark = wanted.find(([table, it]) => table === key[0] && it.no === key[1])?.[1];
       if (mark === undefined) return;
-      const found = error === undefined ? value : { unreadable: String(error) };
+      const found =
+        error === undefined
+          ? value
+          : { unreadable: error instanceof Error ? error.message : typeof error };
       readSegment(definition, key, mark, found, base, damage, options.stream);
     },
   });
