@@ -25,6 +25,7 @@ export interface FollowerOptions {
   readonly tab: string;
   readonly schema: number;
   publish(changes: ChangeSet | undefined): void;
+  publishAll(): void;
   settle(settlements: Effects["settlements"]): void;
   signal(signal: FollowerSignal): void;
 }
@@ -41,6 +42,7 @@ export function createFollower({
   tab,
   schema,
   publish,
+  publishAll,
   settle,
   signal,
 }: FollowerOptions) {
@@ -51,6 +53,8 @@ export function createFollower({
   let ledger: Ledger | undefined;
   /** The highest log position that this tab has heard of. */
   let heard = 0;
+  /** Rows of the first load are in the tables before their listeners hear of them. */
+  let shown = false;
 
   function take(effects: Effects): void {
     settle(effects.settlements);
@@ -178,7 +182,12 @@ export function createFollower({
         else ledger?.tail.set(position, record);
       }
       heard = replica.position();
-      take(effects);
+      if (shown) take(effects);
+      else {
+        shown = true;
+        settle(effects.settlements);
+        publishAll();
+      }
       return true;
     },
 

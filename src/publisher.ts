@@ -46,6 +46,8 @@ export interface Publisher {
   readonly readers: Readonly<Record<string, TableReader<Row>>>;
   /** `after` is called after each change set was told. */
   publish(changes: ChangeSet | undefined): void;
+  /** Tells of all rows, as new ones: those of the first load were put one by one as they arrived. */
+  publishAll(): void;
   clear(): void;
 }
 
@@ -72,7 +74,7 @@ export function createPublisher(tables: ReadonlyMap<string, Table>, after: () =>
   function tell(changes: ChangeSet): void {
     for (const [table, rows] of changes) {
       const ofTable = listeners.get(table);
-      if (ofTable === undefined || ofTable.size === 0) continue;
+      if (ofTable === undefined || ofTable.size === 0 || rows.length === 0) continue;
       ofTable.call(
         Object.freeze(
           rows.map(({ id, before, after: now }) => Object.freeze({ id, before, after: now })),
@@ -95,6 +97,17 @@ export function createPublisher(tables: ReadonlyMap<string, Table>, after: () =>
         tell(next);
         waiting.shift();
       }
+    },
+    publishAll() {
+      const changes = new Map<Table, readonly RowChange[]>();
+      for (const [table, { size }] of listeners) {
+        const rows = size > 0 ? table.toArray() : [];
+        changes.set(
+          table,
+          rows.map((row) => ({ id: row.id, before: undefined, after: row })),
+        );
+      }
+      tell(changes);
     },
     clear() {
       for (const it of listeners.values()) it.clear();

@@ -147,6 +147,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     tab,
     schema,
     publish: (changes) => publisher.publish(changes),
+    publishAll: () => publisher.publishAll(),
     settle(settlements) {
       for (const { entry, decisions } of settlements) pipeline.settle(entry, decisions);
     },
