@@ -17,8 +17,8 @@
  * | abort: AbortError, DataError, no reason, anything else      | `aborted`     | seen to abort                         |
  * | `close` event, and neither `complete` nor `abort` before    | `lost`        | some never get an event (forced close)|
  *
- * - A bubbled `error` alone says nothing: `abort` follows, or `close` when the connection goes away. It is why the
- *   `done` of idb, which rejects at the first of the two, is asked for success only.
+ * - A bubbled `error` alone says nothing: `abort` follows, or `close`, or even `complete` (Chromium on LevelDB, when the
+ *   file of a record is gone and the commit is under way). So idb's `done`, which rejects at the first `error`, is not used.
  * - Where no event ever comes (a frozen browser process), this waits for ever: its owner keeps a watchdog.
  */
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
@@ -67,8 +67,9 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
     close = () => resolve("close");
   });
   db.addEventListener("close", close);
+  tx.done.catch(ignore);
   const ended = new Promise<"complete" | "abort" | "close">((resolve) => {
-    tx.done.then(() => resolve("complete")).catch(ignore);
+    tx.addEventListener("complete", () => resolve("complete"));
     tx.addEventListener("abort", () => resolve("abort"));
     void closed.then(resolve);
   });
@@ -103,19 +104,15 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
   try {
     let end = await ended;
     // A readonly transaction that was committed early may complete before its last results arrive.
-    if (end === "complete")
-      end = await Promise.race([
-        closed,
-        result.then(
-          () => end,
-          () => end,
-        ),
-      ]);
+    if (end === "complete") {
+      const delivered = await Promise.race([closed, Promise.allSettled([result])]);
+      if (delivered === "close") end = "close";
+    }
     if (failed !== undefined && !(failed.reason instanceof DOMException)) throw failed.reason;
     if (undone || (end === "complete" && failed === undefined)) return await result;
     if (end === "close")
       throw new StorageFailure("lost", "Expected the transaction to end, got a closed connection");
-    throw failure(tx.error ?? failed?.reason);
+    throw failure(tx.error ?? failed?.reason, end === "complete" && mode !== "readonly");
   } finally {
     db.removeEventListener("close", close);
   }
@@ -161,11 +158,11 @@ export function isNamed(error: unknown, ...names: readonly string[]): error is D
   return error instanceof DOMException && names.includes(error.name);
 }
 
-/** What is known after a transaction was seen to abort with `error`, or a request of it failed with it. */
-function failure(error: unknown): StorageFailure {
+/** What is known after a transaction aborted with `error`, or a request of it failed with it though it was `stored`. */
+function failure(error: unknown, stored: boolean): StorageFailure {
   const shown = error instanceof DOMException ? `${error.name} (${error.message})` : "no reason";
   return new StorageFailure(
-    kindOf(error),
+    stored ? "lost" : kindOf(error),
     `Expected the transaction to complete, got ${shown}`,
     error,
   );

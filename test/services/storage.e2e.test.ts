@@ -144,25 +144,30 @@ test("G2 rejects an append for lack of space, stores nothing of it, and goes on"
   expect(await page.evaluate(() => tab.closed)).toEqual([]);
 });
 
+const leveldb = "--disable-features=IdbSqliteBackingStore";
+
+/** LevelDB keeps a value that is 64 KiB or more when compressed in a file of its own: loses that of the n-th. */
+const loseFile = async (n: number, of: number): Promise<void> => {
+  const names = await readdir(profile, { recursive: true, withFileTypes: true });
+  const files = names.filter((file) => file.isFile() && file.parentPath.includes(".blob"));
+  expect(files).toHaveLength(of);
+  const paths = files.map((file) => join(file.parentPath, file.name)).toSorted();
+  await rm(paths[n] ?? "");
+};
+
 test("G8 reads all other segments when the file of one is gone", async () => {
-  const leveldb = "--disable-features=IdbSqliteBackingStore";
   await start(leveldb);
   const page = await openTab();
   await page.evaluate(async () => {
     const term = await tab.connection.claim();
     for (const no of [0, 1, 2, 3]) {
-      // LevelDB keeps a value that is 64 KiB or more when compressed in a file of its own.
       const value = { no, noise: Array.from({ length: 20_000 }, () => Math.random()) };
       const put = { store: "segments", key: ["todos", no], value } as const;
       await tab.connection.lead({ term, puts: [put], durability: "strict" });
     }
   });
   await context.close();
-  const names = await readdir(profile, { recursive: true, withFileTypes: true });
-  const files = names.filter((file) => file.isFile() && file.parentPath.includes(".blob"));
-  expect(files).toHaveLength(4);
-  const paths = files.map((file) => join(file.parentPath, file.name)).toSorted();
-  await rm(paths[1] ?? "");
+  await loseFile(1, 4);
 
   await start(leveldb);
   const read = await (
@@ -191,4 +196,28 @@ test("G8 reads all other segments when the file of one is gone", async () => {
       [4, undefined, undefined],
     ],
   });
+});
+
+test("G9 rejects a read when the file of a log record is gone, and says why", async () => {
+  await start(leveldb);
+  const page = await openTab();
+  await page.evaluate(async () => {
+    for (const n of [1, 2]) {
+      const noise = Array.from({ length: 20_000 }, () => Math.random());
+      await tab.connection.append(tab.record(n, noise.join("")), "strict");
+    }
+  });
+  await context.close();
+  await loseFile(0, 2);
+
+  await start(leveldb);
+  const failure = await (
+    await openTab()
+  ).evaluate(() =>
+    tab.connection.read({ after: 0, segments: () => [], onSegment: () => {} }).then(
+      () => "read",
+      ({ kind, cause }: { kind: string; cause: DOMException }) => [kind, cause.name],
+    ),
+  );
+  expect(failure).toEqual(["aborted", "NotReadableError"]);
 });

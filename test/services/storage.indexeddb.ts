@@ -162,6 +162,28 @@ export const indexedDbContract = (
         },
       );
 
+      test.each(["before", "after"])(
+        "G2 rejects as refused when a request fails %s the commit",
+        async (order) => {
+          const { connect } = setUp();
+          const connection = await connect();
+          await connection.append(commitRecord(1), "relaxed");
+          // oxlint-disable-next-line typescript/unbound-method -- it is called with its object below
+          const add = IDBObjectStore.prototype.add;
+          vi.spyOn(IDBObjectStore.prototype, "add").mockImplementationOnce(function (
+            this: IDBObjectStore,
+            value: unknown,
+          ) {
+            return add.call(this, value, 1);
+          });
+          if (order === "before")
+            vi.spyOn(IDBTransaction.prototype, "commit").mockImplementationOnce(() => {});
+          const failed = connection.append(commitRecord(2), "relaxed");
+          await expect(failed).rejects.toMatchObject({ name: "StorageFailure", kind: "refused" });
+          expect((await readAll(connection)).log).toEqual([[1, commitRecord(1)]]);
+        },
+      );
+
       test("G2 adds a record again that aborted after its request succeeded", async () => {
         const { connect } = setUp();
         const connection = await connect();
