@@ -4,7 +4,6 @@ import { type Definition } from "./model/definition.ts";
 import { show } from "./model/json.ts";
 import { type Envelope } from "./model/log.ts";
 import { type Unit, checkCoalesce } from "./model/materialize.ts";
-import { own } from "./model/schema.ts";
 
 function toEnvelope(
   definition: Definition,
@@ -21,17 +20,11 @@ function toEnvelope(
   if (spec === undefined) {
     throw new SyncError("unknown_event", `Expected the name of a defined event, got ${show(name)}`);
   }
-  const parsed = spec.parser.parse(payload);
-  if ("issue" in parsed) {
-    const code = parsed.unstable ? "unstable_schema" : "invalid_payload";
-    throw new SyncError(
-      code,
-      `Expected the payload of "${spec.name}" to be valid, got: ${parsed.issue}`,
-    );
+  const mine = spec.parser.take(payload);
+  if ("issue" in mine) {
+    const code = mine.code === "invalid" ? "invalid_payload" : mine.code;
+    throw new SyncError(code, `Expected a valid payload of "${spec.name}". ${mine.issue}`);
   }
-  const mine = own(parsed.output, payload);
-  if ("issue" in mine)
-    throw new SyncError("not_json", `Expected ${mine.issue} in the payload of "${spec.name}"`);
   const base = { id, name: spec.name, v: spec.version, payload: mine.value, at };
   const envelope: Envelope = Object.freeze(tx === undefined ? base : { ...base, tx });
   checkCoalesce(spec, envelope);

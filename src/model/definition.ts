@@ -140,7 +140,7 @@ function expectId(what: string, schema: AnySchema): void {
   if (id !== undefined) {
     const parser = createParser(`"id" of ${what}`, id);
     for (const wrong of [undefined, 1, null]) {
-      if (!("issue" in parser.parse(wrong))) {
+      if (!("issue" in parser.take(wrong))) {
         throw new SyncError(
           "config",
           `Expected "id" of ${what} to be a string, got a schema that takes ${show(wrong)}`,

@@ -1,5 +1,5 @@
 /**
- * Runs materializers: events and the tables as they are → changes of rows. Pure: nothing is applied here.
+ * Runs materializers: events and the tables as they are → changes of rows, applied to the tables in memory.
  *
  * 1. A unit (the events of one commit) is a whole: one failure and it has no changes at all (G3).
  * 2. `update` of a missing row and `create` of an existing id are no changes, and are told (G6, G7).
@@ -10,18 +10,17 @@ import { SyncError } from "../errors.ts";
 import { type Definition, type EventSpec } from "./definition.ts";
 import { type Json, sameJson, show } from "./json.ts";
 import { type Envelope, type Row } from "./log.ts";
-import { own } from "./schema.ts";
 import { type Table } from "./table.ts";
 
 /** The events of one commit, in order. */
 export type Unit = readonly Envelope[];
 
-/** One row before and after; `undefined`: there is none. */
+/** One row before and after; `undefined`: there is none. A unit may change a row several times. */
 export interface Change {
   readonly table: Table;
   readonly id: string;
   readonly before: Row | undefined;
-  after: Row | undefined;
+  readonly after: Row | undefined;
 }
 
 /** An action without effect. */
@@ -50,47 +49,15 @@ export type Outcome =
     }
   | { readonly tag: "failed"; readonly error: SyncError };
 
-export const keyOf = (name: string, key: string): string => `${name}\n${key}`;
-
-/** The changes of a unit so far, seen through by its later actions. */
-function createDraft() {
-  const changes: Change[] = [];
-  // Most units change a row or two: a scan is cheaper than an index there.
-  let index: Map<Table, Map<string, Change>> | undefined;
-
-  function find(table: Table, id: string): Change | undefined {
-    if (index !== undefined) return index.get(table)?.get(id);
-    return changes.find((change) => change.id === id && change.table === table);
-  }
-  function remember(change: Change): void {
-    let ofTable = index?.get(change.table);
-    if (ofTable === undefined) index?.set(change.table, (ofTable = new Map()));
-    ofTable?.set(change.id, change);
-  }
-  return {
-    changes,
-    get(table: Table, id: string): Row | undefined {
-      const change = find(table, id);
-      return change === undefined ? table.rows.get(id) : change.after;
-    },
-    set(table: Table, id: string, after: Row | undefined): void {
-      const found = find(table, id);
-      if (found !== undefined) {
-        found.after = after;
-        return;
-      }
-      const change = { table, id, before: table.rows.get(id), after };
-      changes.push(change);
-      if (index !== undefined) remember(change);
-      else if (changes.length > 8) {
-        index = new Map();
-        changes.forEach(remember);
-      }
-    },
-  };
+/** What a unit has done so far. */
+interface Step {
+  readonly changes: Change[];
+  readonly keys: TakenKey[];
+  readonly noops: Noop[];
+  set(table: Table, id: string, row: Row | undefined): void;
 }
 
-type Draft = ReturnType<typeof createDraft>;
+export const keyOf = (name: string, key: string): string => `${name}\n${key}`;
 
 const wrong = (spec: EventSpec, expected: string, got: string): SyncError =>
   new SyncError(
@@ -154,8 +121,10 @@ export function coalesceKey(definition: Definition, unit: Unit): string | undefi
 }
 
 export interface Materializer {
-  /** Runs a unit on the tables as they are. */
-  run(unit: Unit): Outcome;
+  /**
+   * Applies a unit to the tables, as a whole or not at all. `tables` are written through `set`: the caller may watch.
+   */
+  run(unit: Unit, set: (table: Table, id: string, row: Row | undefined) => void): Outcome;
   /** Whether a materializer runs right now. */
   readonly running: boolean;
 }
@@ -165,18 +134,15 @@ export function createMaterializer(
   tables: ReadonlyMap<string, Table>,
   taken: ReadonlyMap<string, string>,
 ): Materializer {
-  let draft: Draft | undefined;
-  const views = Object.fromEntries(
-    Array.from(tables.values(), (table) => [
-      table.name,
-      Object.freeze({
-        get: (id: string) => (draft === undefined ? table.rows.get(id) : draft.get(table, id)),
-        has: (id: string) =>
-          (draft === undefined ? table.rows.get(id) : draft.get(table, id)) !== undefined,
-      }),
-    ]),
+  let running = false;
+  const views = Object.freeze(
+    Object.fromEntries(
+      Array.from(tables.values(), ({ name, rows }) => [
+        name,
+        Object.freeze({ get: (id: string) => rows.get(id), has: (id: string) => rows.has(id) }),
+      ]),
+    ),
   );
-  Object.freeze(views);
 
   function call(spec: EventSpec, event: Envelope): readonly unknown[] {
     const context = { tables: views, event: { id: event.id, at: event.at } };
@@ -200,55 +166,57 @@ export function createMaterializer(
   }
 
   function row(spec: EventSpec, table: Table, candidate: unknown, id: string): Row {
-    const parsed = definition.tables.get(table.name)?.parser.parse(candidate);
-    if (parsed === undefined || "issue" in parsed) {
-      throw wrong(spec, `valid rows of "${table.name}"`, parsed?.issue ?? "an unknown table");
+    const mine = definition.tables.get(table.name)?.parser.take(candidate);
+    if (mine === undefined || "issue" in mine) {
+      if (mine?.code === "not_json")
+        throw new SyncError("not_json", `${mine.issue} in a row of "${table.name}"`);
+      throw wrong(spec, `valid rows of "${table.name}"`, mine?.issue ?? "an unknown table");
     }
-    const mine = own(parsed.output, candidate);
-    if ("issue" in mine)
-      throw new SyncError("not_json", `Expected ${mine.issue} in a row of "${table.name}"`);
     const value = mine.value as Row;
     if (value?.id !== id) throw wrong(spec, `rows that keep their id ${show(id)}`, show(value?.id));
     return value;
   }
 
-  function act(spec: EventSpec, event: Envelope, to: Draft, action: unknown, noops: Noop[]): void {
+  /** What an action makes of a row; the row itself when it has no effect. */
+  function act(spec: EventSpec, event: Envelope, action: unknown, to: Step): void {
     const { type, table: name, row: given } = (action ?? {}) as Partial<Record<string, unknown>>;
     const table = typeof name === "string" ? tables.get(name) : undefined;
     if (table === undefined) throw wrong(spec, "actions on declared tables", show(name));
     const id =
       typeof given === "object" && given !== null ? (given as { id?: unknown }).id : undefined;
     if (typeof id !== "string" || id === "") throw wrong(spec, "rows with a string id", show(id));
-    const before = to.get(table, id);
+    const before = table.rows.get(id);
+    let after: Row | undefined;
     switch (type) {
       case "create":
-        if (before === undefined) to.set(table, id, row(spec, table, given, id));
-        else noops.push({ event, action: type, table: table.name, id });
-        return;
       case "update":
-        if (before === undefined) noops.push({ event, action: type, table: table.name, id });
-        else {
-          const after = row(spec, table, { ...before, ...(given as object) }, id);
-          if (!sameJson(before, after)) to.set(table, id, after);
+        if ((before === undefined) !== (type === "create")) {
+          to.noops.push({ event, action: type, table: table.name, id });
+          return;
         }
-        return;
-      case "upsert": {
-        const after = row(spec, table, given, id);
-        if (!sameJson(before, after)) to.set(table, id, after);
-        return;
-      }
+        after = row(
+          spec,
+          table,
+          before === undefined ? given : { ...before, ...(given as object) },
+          id,
+        );
+        break;
+      case "upsert":
+        after = row(spec, table, given, id);
+        break;
       case "delete":
-        if (before !== undefined) to.set(table, id, undefined);
-        return;
+        break;
       default:
         throw wrong(spec, "actions made by create, update, upsert or remove", show(type));
     }
+    if (before === after || sameJson(before, after)) return;
+    to.changes.push({ table, id, before, after });
+    to.set(table, id, after);
   }
 
-  function runAll(unit: Unit, to: Draft): Outcome {
-    const keys: TakenKey[] = [];
+  function runAll(unit: Unit, to: Step): Outcome {
+    const { changes, keys, noops } = to;
     const duplicates: string[] = [];
-    const noops: Noop[] = [];
     for (const event of unit) {
       const spec = definition.events.get(event.name);
       if (spec === undefined) {
@@ -265,21 +233,22 @@ export function createMaterializer(
         }
         keys.push({ name: spec.name, key, id: event.id });
       }
-      for (const action of call(spec, event)) act(spec, event, to, action, noops);
+      for (const action of call(spec, event)) act(spec, event, action, to);
     }
-    return { tag: "applied", changes: to.changes, keys, duplicates, noops };
+    return { tag: "applied", changes, keys, duplicates, noops };
   }
 
   return {
     get running() {
-      return draft !== undefined;
+      return running;
     },
-    run(unit) {
-      const mine = createDraft();
-      draft = mine;
+    run(unit, set) {
+      const step: Step = { changes: [], keys: [], noops: [], set };
+      running = true;
       try {
-        return runAll(unit, mine);
+        return runAll(unit, step);
       } catch (error) {
+        for (const change of step.changes.toReversed()) set(change.table, change.id, change.before);
         if (error instanceof SyncError) return { tag: "failed", error };
         // A getter or proxy that the app returned threw: the app's fault like a throw of its own.
         return {
@@ -291,7 +260,7 @@ export function createMaterializer(
           ),
         };
       } finally {
-        draft = undefined;
+        running = false;
       }
     },
   };

@@ -29,7 +29,12 @@ import {
   dedupeKey,
   keyOf,
 } from "./materialize.ts";
-import { type ChangeSet, type Publication, createPublication } from "./publication.ts";
+import {
+  type ChangeSet,
+  type Publication,
+  type RowChange,
+  createPublication,
+} from "./publication.ts";
 import { type Placeable, isDecided, loggedCount, merge } from "./rebase.ts";
 import { type Table, createTable } from "./table.ts";
 
@@ -68,16 +73,28 @@ const direct: Publication = {
   end: () => undefined,
 };
 
+/** The changes of one unit as they are told: each row once, from its first state to its last. */
 function byTable(changes: readonly Change[]): ChangeSet | undefined {
   if (changes.length === 0) return undefined;
-  const sets = new Map<Table, Change[]>();
+  const sets = new Map<Table, Map<string, RowChange> | RowChange[]>();
+  // Rows that are all new cannot repeat: there is nothing to look up.
+  const once = changes.length === 1 || changes.every((it) => it.before === undefined);
   for (const change of changes) {
-    const set = sets.get(change.table);
-    if (set === undefined) sets.set(change.table, [change]);
-    else set.push(change);
+    let set = sets.get(change.table);
+    if (set === undefined) sets.set(change.table, (set = once ? [] : new Map<string, RowChange>()));
+    if (Array.isArray(set)) set.push(change);
+    else set.set(change.id, { ...change, before: (set.get(change.id) ?? change).before });
   }
-  return sets;
+  return new Map(
+    Array.from(sets, ([table, set]) => [
+      table,
+      Array.isArray(set) ? set : Array.from(set.values()).filter(isChange),
+    ]),
+  );
 }
+
+/** Whether a row ends otherwise than it began. */
+const isChange = ({ before, after }: RowChange): boolean => !sameJson(before, after);
 
 /**
  * What decided entries come to: the after-images of every row they touched, the keys they took, the events that failed.
@@ -202,11 +219,13 @@ export function createReplica(definition: Definition, tab: string) {
     entry.outcome = undefined;
   }
 
-  function enact(entry: Entry, outcome: Outcome, to: Publication): void {
+  /** Runs an entry on the tables as they are. */
+  function enact(entry: Entry, to: Publication): Outcome {
+    const outcome = materializer.run(entry.unit, to.set);
     entry.outcome = outcome;
-    if (outcome.tag !== "applied") return;
-    for (const change of outcome.changes) to.set(change.table, change.id, change.after);
-    for (const it of outcome.keys) taken.set(keyOf(it.name, it.key), it.id);
+    if (outcome.tag === "applied")
+      for (const it of outcome.keys) taken.set(keyOf(it.name, it.key), it.id);
+    return outcome;
   }
 
   /** The entry that a coalescing entry right after `index` takes the place of. */
@@ -234,7 +253,7 @@ export function createReplica(definition: Definition, tab: string) {
         undo(before, to);
         before.outcome = { tag: "superseded" };
       }
-      enact(entry, materializer.run(entry.unit), to);
+      enact(entry, to);
     }
   }
 
@@ -361,17 +380,15 @@ export function createReplica(definition: Definition, tab: string) {
     commit(unit: Unit): Committed {
       const entry = createEntry(unit, { tab, n: 0 });
       const before = replaced(overlay.length - 1, entry.coalesce);
-      const kept = before?.outcome;
       const publication = before === undefined ? direct : createPublication();
       if (before !== undefined) undo(before, publication);
-      const outcome = materializer.run(unit);
+      const outcome = enact(entry, publication);
       if (outcome.tag === "failed") {
-        if (before !== undefined && kept?.tag === "applied") enact(before, kept, publication);
+        if (before !== undefined) enact(before, publication);
         publication.end();
         throw outcome.error;
       }
       if (before !== undefined) before.outcome = { tag: "superseded" };
-      enact(entry, outcome, publication);
       overlay.push(entry);
       const changes = before === undefined ? byTable(outcome.changes) : publication.end();
       return { entry, replaced: before, noops: outcome.noops, changes };

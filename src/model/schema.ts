@@ -1,26 +1,10 @@
 import * as v from "valibot";
 import { SyncError } from "../errors.ts";
+import { type Fast, type Node, compileFast, slow } from "./fast.ts";
 import { type Json, sameJson, toJson } from "./json.ts";
 
 /** Any synchronous valibot schema. */
 export type AnySchema = v.GenericSchema<unknown, unknown>;
-
-/** What valibot's schema objects hold, as far as it is read here. Every property depends on the kind of schema. */
-interface Node {
-  readonly kind: string;
-  readonly type: string;
-  readonly async?: boolean;
-  readonly pipe?: readonly Node[];
-  readonly entries?: Readonly<Record<string, Node>>;
-  readonly items?: readonly Node[];
-  readonly item?: Node;
-  readonly wrapped?: Node;
-  readonly rest?: Node | null;
-  readonly key?: Node;
-  readonly value?: unknown;
-  readonly literal?: unknown;
-  readonly options?: readonly unknown[];
-}
 
 const isNode = (value: unknown): value is Node =>
   typeof value === "object" && value !== null && "kind" in value && "type" in value;
@@ -97,15 +81,22 @@ function samples(node: Node, depth = 0): readonly unknown[] {
   }
 }
 
+/** Why a value was not taken. */
+export interface Refusal {
+  readonly code: "invalid" | "not_json" | "unstable_schema";
+  readonly issue: string;
+}
+
 /** A parser that accepts JSON only, and whose output it would give back unchanged. */
 export interface Parser {
   readonly schema: AnySchema;
-  /** Parses; for schemas that transform, proves that the output parses to itself. */
-  parse(
-    input: unknown,
-  ): { readonly output: unknown } | { readonly issue: string; readonly unstable: boolean };
-  /** Checks a stored value, without transforming it. Undefined when it is valid. */
-  check(stored: unknown): string | undefined;
+  /** Parses into JSON of our own: frozen all the way down, shared with nobody. */
+  take(input: unknown): { readonly value: Json } | Refusal;
+  /**
+   * Checks a stored value that nobody else holds, and freezes it, without transforming it: what was stored is what was
+   * parsed once.
+   */
+  keep(stored: unknown): { readonly value: Json } | Refusal;
 }
 
 function describeIssue(issue: v.BaseIssue<unknown>): string {
@@ -141,62 +132,61 @@ export function createParser(what: string, schema: AnySchema): Parser {
     new Set(),
   );
 
-  function parse(input: unknown): ReturnType<Parser["parse"]> {
-    const result = v.safeParse(schema, input);
-    if (!result.success) return { issue: describeIssue(result.issues[0]), unstable: false };
-    if (transforms) {
-      const again = v.safeParse(schema, result.output);
-      const before = toJson(result.output);
-      const after = again.success ? toJson(again.output) : undefined;
-      const same =
-        after !== undefined &&
-        "value" in before &&
-        "value" in after &&
-        sameJson(before.value, after.value);
-      if (!same && "value" in before) {
-        const issue = `its output to parse to itself, got ${again.success ? "another value" : "a refusal"}`;
-        return { issue, unstable: true };
-      }
-    }
-    return { output: result.output };
+  const taking = compileFast(schema as unknown as Node, true);
+  const keeping = compileFast(schema as unknown as Node, false);
+
+  function notJson(value: unknown): { readonly value: Json } | Refusal {
+    const result = toJson(value);
+    if ("value" in result) return result;
+    return {
+      code: "not_json",
+      issue: `Expected ${result.issue.path} to be ${result.issue.reason}`,
+    };
   }
+
+  function parse(input: unknown): { readonly value: Json } | Refusal {
+    const result = v.safeParse(schema, input);
+    if (!result.success) return { code: "invalid", issue: describeIssue(result.issues[0]) };
+    const mine = notJson(result.output);
+    if (!transforms || "issue" in mine) return mine;
+    const again = v.safeParse(schema, result.output);
+    if (again.success) {
+      const second = toJson(again.output);
+      if ("value" in second && sameJson(mine.value, second.value)) return mine;
+    }
+    const got = again.success ? "another value" : "a refusal";
+    return { code: "unstable_schema", issue: `Expected the output to parse to itself, got ${got}` };
+  }
+
+  const quickly = (
+    fast: Fast | undefined,
+    input: unknown,
+  ): { readonly value: Json } | undefined => {
+    const value = fast === undefined ? slow : fast(input);
+    return value === slow ? undefined : { value };
+  };
 
   if (transforms) {
     for (const sample of samples(schema)) {
       const result = parse(sample);
-      if ("issue" in result && result.unstable) {
-        throw new SyncError("unstable_schema", `Expected ${what} to keep ${result.issue}`);
+      if ("issue" in result && result.code === "unstable_schema") {
+        throw new SyncError(
+          "unstable_schema",
+          `Expected ${what} to have a stable schema. ${result.issue}`,
+        );
       }
     }
   }
   return {
     schema,
-    parse,
-    check(stored) {
-      const result = v.safeParse(schema, stored);
-      return result.success ? undefined : describeIssue(result.issues[0]);
+    take: (input) => quickly(taking, input) ?? parse(input),
+    keep(stored) {
+      const kept = quickly(keeping, stored);
+      if (kept !== undefined) return kept;
+      const mine = notJson(stored);
+      if ("issue" in mine) return mine;
+      const result = v.safeParse(schema, mine.value);
+      return result.success ? mine : { code: "invalid", issue: describeIssue(result.issues[0]) };
     },
   };
-}
-
-/** The parsed output as JSON of our own: frozen all the way down, shared with nobody. */
-export function own(output: unknown, input: unknown): { value: Json } | { issue: string } {
-  // valibot's object schemas make a new object: it can be frozen in place when only primitives are in it.
-  if (typeof output === "object" && output !== null && output !== input && !Array.isArray(output)) {
-    const row = output as Record<string, unknown>;
-    let flat = Object.getPrototypeOf(row) === Object.prototype;
-    for (const key in row) {
-      const item = row[key];
-      const kind = typeof item;
-      if (kind === "string" || kind === "boolean" || item === null) continue;
-      if (kind === "number" && Number.isFinite(item) && !Object.is(item, -0)) continue;
-      flat = false;
-      break;
-    }
-    if (flat && !Object.hasOwn(row, "__proto__")) return { value: Object.freeze(row) as Json };
-  }
-  const result = toJson(output);
-  return "value" in result
-    ? result
-    : { issue: `${result.issue.path} to be ${result.issue.reason}` };
 }

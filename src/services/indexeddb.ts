@@ -261,7 +261,7 @@ async function lead(
     if (stored !== term) return { tag: "fenced", term: typeof stored === "number" ? stored : 0 };
     if (newest === undefined) return undefined;
     const position = ((await newest)?.key ?? 0) as number;
-    return position === tail ? undefined : { tag: "tailMoved", tail: position };
+    return position <= (tail ?? position) ? undefined : { tag: "tailMoved", tail: position };
   };
 
   let position = null as Promise<number> | null;

@@ -155,7 +155,7 @@ function connect(database: Database, events: ConnectionEvents): Connection {
       if (current !== term)
         return { tag: "fenced", term: typeof current === "number" ? current : 0 };
       const newest = logAfter(0).at(-1)?.[0] ?? 0;
-      if (tail !== undefined && tail !== newest) return { tag: "tailMoved", tail: newest };
+      if (tail !== undefined && newest > tail) return { tag: "tailMoved", tail: newest };
       for (const wanted of deletes) remove(wanted);
       const position = record === undefined ? null : add(record);
       for (const { store, key, value } of values) set(store, key, value);

@@ -84,7 +84,7 @@ export type Delete =
 /** A write of the leader: all of it or nothing, and nothing when the term in the database is another one. */
 export interface LeaderWrite {
   readonly term: number;
-  /** When given: refuse unless the newest log record has this position (0: the log was always empty). */
+  /** When given: refuse if there is a log record after this position. */
   readonly tail?: number;
   readonly append?: LogRecord;
   readonly puts?: readonly Put[];

@@ -85,17 +85,19 @@ function readSegment(
   }
   const rows = base.rows.get(table) ?? [];
   base.rows.set(table, rows);
-  const check = definition.tables.get(table)?.parser.check;
+  const parser = definition.tables.get(table)?.parser;
   for (let at = 0; at < segment.ids.length; at += 1) {
-    const decoded = segment.row(at);
-    const reason = "row" in decoded ? check?.(decoded.row) : decoded.reason;
-    if ("row" in decoded && reason === undefined) {
-      if (stream === undefined) rows.push(decoded.row);
-      else stream(table, decoded.row);
-    } else {
-      const raw = "row" in decoded ? decoded.row : decoded.raw;
-      damage.push({ key: `row/${table}/${segment.ids[at] as string}`, raw, reason: reason ?? "" });
-    }
+    const raw = segment.row(at);
+    const kept = parser?.keep(raw);
+    if (kept !== undefined && "value" in kept) {
+      if (stream === undefined) rows.push(kept.value as Row);
+      else stream(table, kept.value as Row);
+    } else
+      damage.push({
+        key: `row/${table}/${segment.ids[at] as string}`,
+        raw,
+        reason: kept?.issue ?? "",
+      });
   }
   states.push({ no, ...mark, ids: segment.ids, positions: segment.pos });
 }
