@@ -6,7 +6,7 @@ import { type Follower } from "./follower.ts";
 import { commitMachine, type PersisterCommand } from "./machines/commit.ts";
 import { failureOf } from "./machines/common.ts";
 import { type LockCommand, electionMachine } from "./machines/election.ts";
-import { type LeaderResult, handoffMachine } from "./machines/handoff.ts";
+import { type LeaderResult, type Recovered, handoffMachine } from "./machines/handoff.ts";
 import { type ReadMode, type ReadReport, loadMachine } from "./machines/load.ts";
 import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
 import { type Definition } from "./model/definition.ts";
@@ -38,8 +38,12 @@ export interface Shared {
   readonly follower: Follower;
   readonly pipeline: Pipeline;
   readonly tabs: Tabs;
+  /** Of the lock. */
+  lock: string;
   storage: StoragePort;
   connection: Connection | undefined;
+  /** The connection whose data was read and found to be what memory holds: no other one is written to. */
+  recognised: Connection | undefined;
   /** Of the database as it was first read; empty before. */
   incarnation: string;
   /** The term that this tab claimed; undefined while it does not lead. */
@@ -55,8 +59,12 @@ function connected(shared: Shared): Connection {
   return shared.connection;
 }
 
-/** A connection's errors → the machines' words; a connection that turned out dead is not used again. */
-const failure = (error: unknown) => failureOf(error);
+/** For writes. The database behind a new connection may be another one than before. */
+function recognised(shared: Shared): Connection {
+  const connection = connected(shared);
+  if (connection === shared.recognised) return connection;
+  throw new StorageFailure("aborted", "Expected data that was read before, got a new connection");
+}
 
 function storageActors(shared: Shared) {
   const connector = fromCallback<ConnectorCommand>(({ receive, sendBack }) => {
@@ -66,6 +74,7 @@ function storageActors(shared: Shared) {
       attempt += 1;
       shared.connection?.close();
       shared.connection = undefined;
+      shared.recognised = undefined;
     }
     async function open(): Promise<void> {
       drop();
@@ -85,7 +94,7 @@ function storageActors(shared: Shared) {
         shared.connection = connection;
         report({ type: "connection.opened" });
       } catch (error) {
-        report({ type: "connection.failed", failure: failure(error) });
+        report({ type: "connection.failed", failure: failureOf(error) });
       }
     }
     receive((command) => {
@@ -120,17 +129,20 @@ function loadActors(shared: Shared) {
   const { follower, environment } = shared;
   let picture: Picture | undefined;
 
-  async function read(mode: ReadMode): Promise<ReadReport> {
+  async function read(mode: ReadMode, signal: AbortSignal): Promise<ReadReport> {
     const connection = connected(shared);
     const first = mode === "first";
+    const put = first ? follower.startStream() : undefined;
     const outcome = await readDisk({
       connection,
       definition: shared.definition,
       index: follower.index,
       after: first ? 0 : follower.position(),
       whole: first,
-      stream: first ? follower.startStream() : undefined,
+      // What a round that was given up still reads is for nobody.
+      stream: put && ((table, row) => (signal.aborted ? undefined : put(table, row))),
     });
+    if (signal.aborted) return { tag: "unreadable" };
     if (outcome.tag === "newer") return { tag: "newer" };
     if (outcome.tag === "unreadable") {
       shared.reason = outcome.reason;
@@ -144,7 +156,7 @@ function loadActors(shared: Shared) {
       const made = await connection.initialise(
         freshMeta(shared.schema, shared.randomName(), shared.randomName()),
       );
-      if (!made.damaged) return await read(mode);
+      if (!made.damaged) return await read(mode, signal);
       shared.reason = "There is data, but nothing that says what it is.";
       return { tag: "unreadable" };
     }
@@ -156,6 +168,7 @@ function loadActors(shared: Shared) {
     }
     if (meta.schema < shared.schema) return { tag: "older" };
     shared.incarnation = meta.incarnation;
+    shared.recognised = connection;
     ({ picture } = outcome);
     return { tag: "read", damaged: damage.length };
   }
@@ -180,7 +193,9 @@ function loadActors(shared: Shared) {
 
   return loadMachine.provide({
     actors: {
-      read: fromPromise<ReadReport, { mode: ReadMode }>(({ input }) => read(input.mode)),
+      read: fromPromise<ReadReport, { mode: ReadMode }>(({ input, signal }) =>
+        read(input.mode, signal),
+      ),
       migrate: fromPromise<void, void>(async () => {
         await connected(shared).claim(new Map([["schema", shared.schema]]));
       }),
@@ -204,10 +219,10 @@ function commitActors(shared: Shared, acts: CommitActs) {
         sendBack({
           type: "write.done",
           n,
-          position: await connected(shared).append(group.record, durability),
+          position: await recognised(shared).append(group.record, durability),
         });
       } catch (error) {
-        sendBack({ type: "write.failed", n, failure: failure(error) });
+        sendBack({ type: "write.failed", n, failure: failureOf(error) });
       }
     }
 
@@ -216,11 +231,11 @@ function commitActors(shared: Shared, acts: CommitActs) {
       const mine = round;
       for (const { n, record } of pipeline.inFlight()) {
         try {
-          const [placed] = await connected(shared).ensure([record], durability);
+          const [placed] = await recognised(shared).ensure([record], durability);
           if (mine !== round) return;
           sendBack({ type: "ensure.done", n, position: placed?.position ?? null });
         } catch (error) {
-          if (mine === round) sendBack({ type: "ensure.failed", n, failure: failure(error) });
+          if (mine === round) sendBack({ type: "ensure.failed", n, failure: failureOf(error) });
           return;
         }
       }
@@ -250,7 +265,7 @@ const beatEvery = 2000;
 const lookEvery = 5;
 
 function electionActors(shared: Shared) {
-  const { environment, name, tabs } = shared;
+  const { environment, tabs } = shared;
   const lock = fromCallback<LockCommand>(({ receive, sendBack }) => {
     let release: (() => void) | undefined;
     function drop(): void {
@@ -262,13 +277,13 @@ function electionActors(shared: Shared) {
       if (locks === null) return;
       if (command.type === "query") {
         // Asking is enough: it evicts a holder from the back/forward cache. The answer decides nothing.
-        locks.query(name).catch(() => undefined);
+        locks.query(shared.lock).catch(() => undefined);
         return;
       }
       drop();
       if (command.type === "release") return;
       release = locks.request(
-        name,
+        shared.lock,
         {
           granted: () => sendBack({ type: "lock.granted" }),
           lost: () => sendBack({ type: "lock.lost" }),
@@ -303,36 +318,41 @@ function handoffActors(shared: Shared) {
     return promise;
   }
 
-  async function claim(): Promise<void> {
+  async function claim(signal: AbortSignal): Promise<void> {
     shared.term = undefined;
-    shared.term = await connected(shared).claim();
+    const term = await recognised(shared).claim();
+    if (!signal.aborted) shared.term = term;
   }
 
-  async function recover(): Promise<void> {
+  async function recover(signal: AbortSignal): Promise<Recovered> {
     follower.startLeading();
-    for (;;) {
+    while (!signal.aborted) {
       const outcome = await readDisk({
-        connection: connected(shared),
+        connection: recognised(shared),
         definition: shared.definition,
         index: follower.index,
         after: 0,
         whole: true,
         stream: undefined,
       });
+      if (outcome.tag === "newer") return "newer";
       if (outcome.tag !== "read")
         throw new StorageFailure("lost", `Expected readable data, got ${outcome.tag}`);
       const { picture } = outcome;
+      if (picture.meta.schema > shared.schema) return "newer";
       if (picture.damage.length > 0) {
         const now = environment.clock.now();
         const puts = picture.damage.map(({ key, raw, reason }): readonly [string, unknown] => [
           key,
           { raw, reason, at: now },
         ]);
-        await connected(shared).quarantine(puts, []);
+        await recognised(shared).quarantine(puts, []);
       }
+      if (signal.aborted) break;
       if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;
     }
     tabs.beat();
+    return "recovered";
   }
 
   async function decide(): Promise<LeaderResult> {
@@ -349,7 +369,7 @@ function handoffActors(shared: Shared) {
       ...body,
     };
     const written = await write(
-      connected(shared).lead({
+      recognised(shared).lead({
         term: shared.term,
         append: record,
         durability: shared.durability,
@@ -379,10 +399,12 @@ function handoffActors(shared: Shared) {
     }
   }
 
-  async function fold(): Promise<LeaderResult> {
+  async function fold(signal: AbortSignal): Promise<LeaderResult> {
+    const { term } = shared;
     const planned = await plan();
     const { ledger } = follower;
-    if (planned === undefined || ledger === undefined || shared.term === undefined)
+    // A plan of an earlier term says nothing about the base as it is now.
+    if (signal.aborted || planned === undefined || ledger === undefined || term === undefined)
       return "nothing";
     const meta: Partial<Meta> = {
       manifest: planned.manifest as Meta["manifest"],
@@ -406,7 +428,7 @@ function handoffActors(shared: Shared) {
       ...ranges(planned.folded),
     ];
     const written = await write(
-      connected(shared).lead({ term: shared.term, puts, deletes, durability: "strict" }),
+      recognised(shared).lead({ term, puts, deletes, durability: "strict" }),
     );
     if (written.tag === "fenced") return "fenced";
     for (const [table, segments] of planned.next) follower.index.replace(table, segments);
@@ -418,14 +440,20 @@ function handoffActors(shared: Shared) {
 
   return handoffMachine.provide({
     actors: {
-      claim: fromPromise<void, void>(claim),
-      recover: fromPromise<void, void>(recover),
+      claim: fromPromise<void, void>(({ signal }) => claim(signal)),
+      recover: fromPromise<Recovered, void>(({ signal }) => recover(signal)),
       decide: fromPromise<LeaderResult, void>(decide),
-      fold: fromPromise<LeaderResult, void>(fold),
+      fold: fromPromise<LeaderResult, void>(({ signal }) => fold(signal)),
       settle: fromPromise<void, void>(async () => {
         await writing;
         tabs.bye();
       }),
+    },
+    actions: {
+      resign() {
+        shared.term = undefined;
+        follower.stopLeading();
+      },
     },
   });
 }

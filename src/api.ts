@@ -127,6 +127,7 @@ export interface SyncSnapshot<T extends TableSchemas> {
     | "loading"
     | "running"
     | "degraded"
+    | "disconnected"
     | "outdated"
     | "failed"
     | "stopping"

@@ -6,6 +6,7 @@ export interface StatusFacts {
     | "loading"
     | "running"
     | "degraded"
+    | "disconnected"
     | "outdated"
     | "failed"
     | "stopping"
@@ -70,6 +71,7 @@ function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["cod
 function phaseOf({ root, memoryOnly }: StatusFacts): SyncStatus["phase"] {
   if (root === "running") return memoryOnly ? "degraded" : "ready";
   if (root === "stopping") return "ready";
+  if (root === "disconnected") return "degraded";
   return root;
 }
 

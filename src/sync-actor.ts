@@ -10,6 +10,7 @@ import { type SyncEvent, syncMachine } from "./machines/sync.ts";
 import { type EventDefinitions, type TableSchemas, compile } from "./model/definition.ts";
 import { createIdMaker } from "./model/id.ts";
 import { type Json, show } from "./model/json.ts";
+import { loggedCount } from "./model/rebase.ts";
 import { type Receipt, createPipeline } from "./pipeline.ts";
 import { callSafely, createPublisher } from "./publisher.ts";
 import { enlist } from "./registry.ts";
@@ -140,15 +141,18 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   let leaderSeen = false;
   let memoryOnly = false;
   let stopping: Promise<void> | undefined;
+  let ended = false;
 
   const pipeline = createPipeline(tab, schema);
   const follower = createFollower({
     definition,
     tab,
     schema,
-    publish: (changes) => publisher.publish(changes),
+    publish: (changes) => (changes === undefined ? touch() : publisher.publish(changes)),
     publishAll: () => publisher.publishAll(),
     settle(settlements) {
+      // What is in memory alone is decided for nobody.
+      if (memoryOnly) return;
       for (const { entry, decisions } of settlements) pipeline.settle(entry, decisions);
     },
     signal: (signal) => send(signal),
@@ -199,8 +203,10 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     follower,
     pipeline,
     tabs,
+    lock: name,
     storage: environment.storage ?? createMemoryStorage(),
     connection: undefined,
+    recognised: undefined,
     incarnation: "",
     term: undefined,
     reason: undefined,
@@ -213,7 +219,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         const { n, position } = groupOf(event);
         const group = pipeline.acknowledge(n);
         if (group === undefined) return;
-        pipeline.keep(group);
+        if (!memoryOnly || group.dismissal !== undefined) pipeline.keep(group);
         if (position === null) follower.hear(follower.position() + 1);
         else {
           follower.receive(position, group.record);
@@ -235,6 +241,8 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         useMemory() {
           memoryOnly = true;
           shared.storage = createMemoryStorage();
+          shared.lock = `${name}#${tab}`;
+          tabs.leave();
         },
         ready: () => readiness.resolve(),
         unusable: ({ context }) => readiness.reject(unusable(context.self.getSnapshot())),
@@ -246,7 +254,10 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       input: {
         queue: pipeline,
         locks: { supported: () => environment.locks !== null, visible: () => lifecycle.visible() },
-        log: { isLong: () => follower.isLong() },
+        log: {
+          isLong: () => follower.isLong(),
+          hasUndecided: () => loggedCount(replica.overlay) > 0,
+        },
         memory: { allowed: () => settings.mayUseMemory && !memoryOnly },
       },
       ...(config.inspect === undefined ? {} : { inspect: quietly(config.inspect) }),
@@ -267,15 +278,18 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     const { value, children } = root.getSnapshot();
     const writer = children.commit?.getSnapshot();
     const delayed = writer?.matches({ open: "retrying" }) === true ? "delayed" : "flowing";
+    const live = typeof value === "string" ? value : value.live;
+    const election = children.election?.getSnapshot();
+    const doubted = election?.matches("probing") === true || election?.matches("stealing") === true;
     return {
-      root: typeof value === "string" ? value : value.live,
+      root: ended ? "stopped" : live,
       storage:
         environment.storage === null
           ? "closed"
           : (children.storage?.getSnapshot().value ?? "closed"),
       commit: writer?.matches({ open: "blocked" }) === true ? "full" : delayed,
       leading: children.handoff?.getSnapshot().matches({ leading: "serving" }) === true,
-      leaderSeen,
+      leaderSeen: leaderSeen && !doubted,
       memoryOnly,
       pending: pipeline.undecidedEvents(),
       oldestPendingAt: pipeline.oldestUndecided()?.unit[0]?.at ?? null,
@@ -305,9 +319,9 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         "reentrant",
         "Expected materializers to be pure, got a commit inside one",
       );
-    if (pipeline.isOpen()) return;
-    if (stopping !== undefined)
+    if (stopping !== undefined || ended)
       throw new SyncError("stopped", "Expected a running engine, got one that was stopped");
+    if (pipeline.isOpen()) return;
     const { value } = root.getSnapshot();
     if (value === "outdated" || value === "failed") throw unusable({ value });
     throw new SyncError("not_ready", "Expected the stored data to be loaded: await sync.ready");
@@ -333,7 +347,9 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     flush: schedule,
     hurry: () => root.getSnapshot().children.commit?.send({ type: "page.returned" }),
     async forget(id) {
-      await shared.connection?.quarantine([], [id]);
+      if (shared.recognised === undefined)
+        throw new SyncError("storage_unavailable", "Expected storage to be open, got none");
+      await shared.recognised.quarantine([], [id]);
     },
     withdrawn: (entries) => follower.remove(entries),
   });
@@ -368,6 +384,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
 
   /** The root has ended: everything is released, what is not durable is not promised. */
   function finish(): void {
+    ended = true;
     for (const it of release.splice(0)) it();
     pipeline.setOpen(false);
     pipeline.stop();
@@ -398,15 +415,17 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   }
 
   async function destroy(options?: { readonly force?: boolean }): Promise<void> {
-    const { pending } = reporter.status;
+    const pending = pipeline.undecidedEvents();
     if (pending > 0 && options?.force !== true) {
       throw new SyncError(
         "undecided",
         `Expected every event to be decided before destroy, got ${pending} undecided`,
       );
     }
-    await stop();
-    await shared.storage.destroy(name);
+    const gone = stop().then(() => shared.storage.destroy(name));
+    // The next engine of this name begins after the deletion, or it would be deleted under it.
+    turn.leave(gone.catch(() => undefined));
+    await gone;
   }
 
   function exportAll(): SyncExport {

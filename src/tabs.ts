@@ -24,6 +24,7 @@ const mostEvents = 1000;
 
 export function createTabs(options: TabsOptions) {
   let channel: Channel | undefined;
+  let { port } = options;
 
   function post(message: object): void {
     const head = options.head();
@@ -42,7 +43,11 @@ export function createTabs(options: TabsOptions) {
       options.ignored();
       return;
     }
-    if (head === undefined) return;
+    if (head === undefined) {
+      // Whose data it is about is not known yet; that there may be more to read is.
+      if ("position" in message) options.heard(message.position);
+      return;
+    }
     if (message.incarnation !== head.incarnation) {
       options.ignored();
       return;
@@ -79,12 +84,17 @@ export function createTabs(options: TabsOptions) {
 
   return {
     open(): void {
-      channel ??= options.port?.open(options.name, receive, options.ignored);
+      channel ??= port?.open(options.name, receive, options.ignored);
     },
     /** A page in the back/forward cache must not hold an open channel: the first message would evict it. */
     close(): void {
       channel?.close();
       channel = undefined;
+    },
+    /** This tab's data is its own from now on: it has nothing to say to others. */
+    leave(): void {
+      this.close();
+      port = null;
     },
     /** The log grew. Without a record the others read it. */
     changed(position: number, record?: LogRecord): void {

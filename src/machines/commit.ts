@@ -204,7 +204,10 @@ export const commitMachine = setup({
             waiting: {
               entry: "tellDelayed",
               after: { retryDelay: { target: "ensuring", meta: { tid: "commit.retry" } } },
-              on: { "storage.opened": { target: "ensuring", meta: { tid: "commit.reopened" } } },
+              on: {
+                "storage.opened": { target: "ensuring", meta: { tid: "commit.reopened" } },
+                "page.returned": { target: "ensuring", meta: { tid: "commit.hurried" } },
+              },
             },
             ensuring: {
               entry: ["count", "ensure"],
@@ -258,6 +261,7 @@ export const commitMachine = setup({
           after: { quotaDelay: { target: "retrying.ensuring", meta: { tid: "commit.tryAgain" } } },
           on: {
             "page.returned": { target: "retrying.ensuring", meta: { tid: "commit.pageReturned" } },
+            "storage.lost": { target: "retrying", meta: { tid: "commit.blockedLost" } },
           },
         },
       },

@@ -7,8 +7,8 @@
  *  └───▲───────┘      │   ▲   └──failed──────┴────────────────────┴──┐      ┌──► resting ──idle, or log long─┐ │
  *      │              │   │ retryDelay                             ▼      │ log.grew                    ▼ │
  *      │ lost, or     │   └───────────────────────────────────── stalled  asleep ◄── folding ◄── deciding │
- *      └─fenced───────┤                                                                                   │
- *                     └───────────────────────────────────────────────────────────────────────────────────┘
+ *      │ fenced, or   │                                                      └ nothing undecided             │
+ *      └─newer────────┴───────────────────────────────────────────────────────────────────────────────────┘
  *  anywhere ── drain ──► draining: the write in flight ends ──► drained
  *
  * 1. Fence first: the term in the database is raised before anything is read, so a late write of the old leader is refused.
@@ -17,12 +17,17 @@
  * 4. Every write of a leader is fenced. A refusal means that somebody else leads: `term.lost`, and follow.
  * 5. Decide and fold when the page rests, or when the log is long: bounded tail at load, bounded write amplification.
  * 6. Graceful end: the write in flight ends before the lock is released.
+ * 7. What began under one term has no effect under another: services stop at the signal of the state that asked for them.
+ * 8. A new connection, or a write that is never answered: fence and recover again.
  */
 import { type ActorRefFrom, assign, setup } from "xstate";
 import { type Owned, backoff, maxIterations, promised, tell } from "./common.ts";
 
 /** How a fenced write went. */
 export type LeaderResult = "done" | "more" | "nothing" | "fenced";
+
+/** What a new leader found: `newer` data is not for this version to lead. */
+export type Recovered = "recovered" | "newer";
 
 export type HandoffEvent =
   | { readonly type: "election.won" }
@@ -35,10 +40,12 @@ export type HandoffReport =
   | { readonly type: "handoff.serving" }
   | { readonly type: "handoff.following" }
   | { readonly type: "handoff.drained" }
-  | { readonly type: "term.lost" };
+  | { readonly type: "term.lost" }
+  | { readonly type: "schema.newer" }
+  | { readonly type: "storage.suspected" };
 
 interface Input extends Owned {
-  readonly log: { isLong(): boolean };
+  readonly log: { isLong(): boolean; hasUndecided(): boolean };
 }
 
 interface Context extends Input {
@@ -49,17 +56,23 @@ export const handoffMachine = setup({
   types: {} as { context: Context; events: HandoffEvent; input: Input },
   actors: {
     claim: promised<void, void>(),
-    recover: promised<void, void>(),
+    recover: promised<Recovered, void>(),
     decide: promised<LeaderResult, void>(),
     fold: promised<LeaderResult, void>(),
     /** Resolves when no write of this leader is in flight. */
     settle: promised<void, void>(),
   },
-  delays: { retryDelay: ({ context }) => backoff(context.attempts), idleDelay: 2000 },
+  delays: {
+    retryDelay: ({ context }) => backoff(context.attempts),
+    idleDelay: 2000,
+    deadline: 30_000,
+  },
   guards: {
     isFenced: (_, params: { result: LeaderResult }) => params.result === "fenced",
     hasMore: (_, params: { result: LeaderResult }) => params.result === "more",
     isLong: ({ context }) => context.log.isLong(),
+    hasUndecided: ({ context }) => context.log.hasUndecided(),
+    isNewer: (_, params: { result: Recovered }) => params.result === "newer",
   },
   actions: {
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
@@ -68,6 +81,10 @@ export const handoffMachine = setup({
     tellFollowing: tell({ type: "handoff.following" }),
     tellDrained: tell({ type: "handoff.drained" }),
     tellTermLost: tell({ type: "term.lost" }),
+    tellNewer: tell({ type: "schema.newer" }),
+    tellSuspected: tell({ type: "storage.suspected" }),
+    /** Provided: this tab has no term, and keeps no books of a leader. */
+    resign: () => undefined,
   },
 }).createMachine({
   id: "handoff",
@@ -76,12 +93,15 @@ export const handoffMachine = setup({
   on: { drain: { target: ".draining", meta: { tid: "handoff.drain" } } },
   states: {
     following: {
-      entry: "tellFollowing",
+      entry: ["resign", "tellFollowing"],
       on: { "election.won": { target: "leading", meta: { tid: "handoff.won" } } },
     },
     leading: {
       initial: "fencing",
-      on: { "election.lost": { target: "following", meta: { tid: "handoff.lost" } } },
+      on: {
+        "election.lost": { target: "following", meta: { tid: "handoff.lost" } },
+        "storage.opened": { target: ".fencing", meta: { tid: "handoff.reopened" } },
+      },
       states: {
         fencing: {
           invoke: {
@@ -90,13 +110,35 @@ export const handoffMachine = setup({
             onDone: { target: "recovering", meta: { tid: "handoff.fenced" } },
             onError: { target: "stalled", meta: { tid: "handoff.claimFailed" } },
           },
+          after: {
+            deadline: {
+              target: "stalled",
+              actions: "tellSuspected",
+              meta: { tid: "handoff.claimHung" },
+            },
+          },
         },
         recovering: {
           invoke: {
             id: "recover",
             src: "recover",
-            onDone: { target: "replaying", meta: { tid: "handoff.recovered" } },
+            onDone: [
+              {
+                guard: { type: "isNewer", params: ({ event }) => ({ result: event.output }) },
+                target: "#handoff.following",
+                actions: "tellNewer",
+                meta: { tid: "handoff.newer" },
+              },
+              { target: "replaying", meta: { tid: "handoff.recovered" } },
+            ],
             onError: { target: "stalled", meta: { tid: "handoff.recoverFailed" } },
+          },
+          after: {
+            deadline: {
+              target: "stalled",
+              actions: "tellSuspected",
+              meta: { tid: "handoff.recoverHung" },
+            },
           },
         },
         replaying: {
@@ -120,20 +162,28 @@ export const handoffMachine = setup({
             ],
             onError: { target: "stalled", meta: { tid: "handoff.replayFailed" } },
           },
+          after: {
+            deadline: {
+              target: "stalled",
+              actions: "tellSuspected",
+              meta: { tid: "handoff.replayHung" },
+            },
+          },
         },
         stalled: {
           entry: "count",
           after: { retryDelay: { target: "fencing", meta: { tid: "handoff.retry" } } },
-          on: { "storage.opened": { target: "fencing", meta: { tid: "handoff.reopened" } } },
         },
         serving: {
           entry: "tellServing",
           initial: "resting",
           states: {
             resting: {
-              always: { guard: "isLong", target: "deciding", meta: { tid: "handoff.long" } },
               on: {
-                "log.grew": { target: "resting", reenter: true, meta: { tid: "handoff.grew" } },
+                "log.grew": [
+                  { guard: "isLong", target: "deciding", meta: { tid: "handoff.long" } },
+                  { target: "resting", reenter: true, meta: { tid: "handoff.grew" } },
+                ],
               },
               after: { idleDelay: { target: "deciding", meta: { tid: "handoff.idle" } } },
             },
@@ -161,6 +211,13 @@ export const handoffMachine = setup({
                   meta: { tid: "handoff.decideFailed" },
                 },
               },
+              after: {
+                deadline: {
+                  target: "#handoff.leading.stalled",
+                  actions: "tellSuspected",
+                  meta: { tid: "handoff.decideHung" },
+                },
+              },
             },
             folding: {
               invoke: {
@@ -173,11 +230,20 @@ export const handoffMachine = setup({
                     actions: "tellTermLost",
                     meta: { tid: "handoff.foldFenced" },
                   },
+                  // What was logged meanwhile has nobody else who would think of it.
+                  { guard: "hasUndecided", target: "resting", meta: { tid: "handoff.grown" } },
                   { target: "asleep", meta: { tid: "handoff.folded" } },
                 ],
                 onError: {
                   target: "#handoff.leading.stalled",
                   meta: { tid: "handoff.foldFailed" },
+                },
+              },
+              after: {
+                deadline: {
+                  target: "#handoff.leading.stalled",
+                  actions: "tellSuspected",
+                  meta: { tid: "handoff.foldHung" },
                 },
               },
             },

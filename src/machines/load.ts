@@ -15,7 +15,9 @@
  * 1. One readonly transaction gives the whole picture; memory changes in `replaying`, in one synchronous step.
  * 2. A read error is not an empty database: nothing is written after it (G9).
  * 3. Damaged pieces are stored in quarantine, with their raw bytes, before `ready` (G8).
- * 4. What arrives while reading is only noted (`wanted`): the next round reads it.
+ * 4. What is heard of while reading is only noted (`wanted`): if this round does not bring it, one more does. A round covers
+ *    all that was heard before it began, so a position that is not in the log is asked for once.
+ * 5. A connection is written to only after it was read: another one may lead to other data. A new one begins a new round.
  */
 import { type ActorRefFrom, assign, setup } from "xstate";
 import { type Owned, backoff, failureOf, maxIterations, promised, tell } from "./common.ts";
@@ -36,7 +38,8 @@ export type LoadReport =
   | { readonly type: "load.ready" }
   | { readonly type: "load.recovering" }
   | { readonly type: "load.outdated" }
-  | { readonly type: "load.failed" };
+  | { readonly type: "load.failed" }
+  | { readonly type: "storage.suspected" };
 
 interface Context extends Owned {
   readonly mode: ReadMode;
@@ -54,7 +57,7 @@ export const loadMachine = setup({
     /** Applies the picture; gives the position that memory has reached. */
     replay: promised<number, void>(),
   },
-  delays: { rereadDelay: ({ context }) => backoff(context.attempts) },
+  delays: { rereadDelay: ({ context }) => backoff(context.attempts), readDeadline: 60_000 },
   guards: {
     isNewer: (_, params: { report: ReadReport }) => params.report.tag === "newer",
     isOlder: (_, params: { report: ReadReport }) => params.report.tag === "older",
@@ -70,8 +73,10 @@ export const loadMachine = setup({
       wanted: ({ context, event }) =>
         event.type === "gap.found" ? Math.max(context.wanted, event.position) : context.wanted,
     }),
+    begin: assign({ wanted: 0 }),
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
     forget: assign({ attempts: 0, mode: "again" }),
+    tellSuspected: tell({ type: "storage.suspected" }),
     tellReady: tell({ type: "load.ready" }),
     tellRecovering: tell({ type: "load.recovering" }),
     tellOutdated: tell({ type: "load.outdated" }),
@@ -92,6 +97,7 @@ export const loadMachine = setup({
       on: { "storage.opened": { target: "reading", meta: { tid: "load.reopened" } } },
     },
     reading: {
+      entry: "begin",
       invoke: {
         id: "read",
         src: "read",
@@ -128,6 +134,20 @@ export const loadMachine = setup({
           { target: "failed", meta: { tid: "load.gaveUp" } },
         ],
       },
+      on: {
+        "storage.opened": {
+          target: "reading",
+          reenter: true,
+          meta: { tid: "load.reopenedReading" },
+        },
+      },
+      after: {
+        readDeadline: {
+          target: "rereading",
+          actions: "tellSuspected",
+          meta: { tid: "load.readHung" },
+        },
+      },
     },
     migrating: {
       invoke: {
@@ -136,6 +156,9 @@ export const loadMachine = setup({
         onDone: { target: "reading", meta: { tid: "load.migrated" } },
         onError: { target: "rereading", meta: { tid: "load.migrationFailed" } },
       },
+      on: {
+        "storage.opened": { target: "reading", meta: { tid: "load.reopenedMigrating" } },
+      },
     },
     quarantining: {
       invoke: {
@@ -143,6 +166,9 @@ export const loadMachine = setup({
         src: "quarantine",
         onDone: { target: "replaying", meta: { tid: "load.quarantined" } },
         onError: { target: "rereading", meta: { tid: "load.quarantineFailed" } },
+      },
+      on: {
+        "storage.opened": { target: "reading", meta: { tid: "load.reopenedQuarantining" } },
       },
     },
     replaying: {
@@ -159,6 +185,9 @@ export const loadMachine = setup({
           { target: "ready", actions: "forget", meta: { tid: "load.replayed" } },
         ],
         onError: { target: "failed", meta: { tid: "load.replayFailed" } },
+      },
+      on: {
+        "storage.opened": { target: "reading", meta: { tid: "load.reopenedReplaying" } },
       },
     },
     ready: {

@@ -1,14 +1,16 @@
 /*
  * sync: the root. Starts and supervises the others, and says in one word how this tab is.
  *
- *  ┌─────────┐ load.ready ┌─ live ────────────────────────────┐ stop ┌──────────┐ all durable, handed over ┌─────────┐
- *  │ loading │───────────►│ running ◄── delayed / ok ──► degraded │─────►│ stopping │─────────────────────────►│ stopped │
- *  └─┬────┬──┘            └──────┬─────────────────────────────┘      └──────────┘ or stopDeadline          └─────────┘
- *    │    └ load.failed ► failed │ newer schema, layout or format           ▲
- *    └───── outdated ◄───────────┘                                  stop from every state
+ *  ┌─────────┐ load.ready ┌─ live ─────────────────────────────────────┐ stop ┌──────────┐ all durable, ┌─────────┐
+ *  │ loading │───────────►│ running ◄── delayed or full / ok ──► degraded │─────►│ stopping │─────────────►│ stopped │
+ *  └─┬────┬──┘            │    ▲── lost / opened and read ──► disconnected│      └────▲─────┘ handed over  └─────────┘
+ *    │    │               └──────┬─────────────────────────────────────┘           │       or stopDeadline
+ *    │    └ load.failed ► failed │ newer schema, layout or format        stop from every state
+ *    └───── outdated ◄───────────┘
  *
  * 1. The children live as long as the root; what they report comes here, and goes on from here to whom it concerns.
- * 2. The gate opens with `load.ready`, and the election starts then: a tab that cannot read does not lead.
+ * 2. The gate opens with `load.ready`, and the election starts then: a tab that cannot read does not lead. A new connection
+ *    is for `load` first: commits and leadership go on when it says that the data is still the same.
  * 3. `outdated` and `failed` change nothing on disk: the gate is closed and the election retires.
  * 4. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
  *    that does not answer does not keep the app from stopping.
@@ -38,7 +40,7 @@ export type SyncEvent =
 export interface SyncInput {
   readonly queue: QueueView;
   readonly locks: { supported(): boolean; visible(): boolean };
-  readonly log: { isLong(): boolean };
+  readonly log: { isLong(): boolean; hasUndecided(): boolean };
   /** Whether the app wants memory where storage is unavailable. */
   readonly memory: { allowed(): boolean };
 }
@@ -129,17 +131,9 @@ export const syncMachine = setup({
   ],
   on: {
     stop: { target: ".stopping", meta: { tid: "sync.stop" } },
-    "storage.opened": {
-      actions: ["loadOpened", "commitOpened", "handoffOpened"],
-      meta: { tid: "sync.storageOpened" },
-    },
+    "storage.opened": { actions: "loadOpened", meta: { tid: "sync.storageOpened" } },
     "storage.suspected": { actions: "suspectStorage", meta: { tid: "sync.storageSuspected" } },
     "storage.lost": { actions: "commitLost", meta: { tid: "sync.storageLost" } },
-    "storage.unavailable": {
-      guard: "mayUseMemory",
-      actions: ["useMemory", "openStorage"],
-      meta: { tid: "sync.memory" },
-    },
     "storage.outdated": { target: ".outdated", meta: { tid: "sync.layoutNewer" } },
     "load.outdated": { target: ".outdated", meta: { tid: "sync.dataNewer" } },
     "schema.newer": { target: ".outdated", meta: { tid: "sync.schemaNewer" } },
@@ -163,6 +157,12 @@ export const syncMachine = setup({
           meta: { tid: "sync.loaded" },
         },
         "load.failed": { target: "failed", meta: { tid: "sync.loadFailed" } },
+        // Not later: memory would begin empty, under rows that are shown already.
+        "storage.unavailable": {
+          guard: "mayUseMemory",
+          actions: ["useMemory", "openStorage"],
+          meta: { tid: "sync.memory" },
+        },
       },
     },
     live: {
@@ -172,9 +172,9 @@ export const syncMachine = setup({
         running: {
           on: {
             "storage.lost": {
-              target: "degraded",
+              target: "disconnected",
               actions: "commitLost",
-              meta: { tid: "sync.degradedStorage" },
+              meta: { tid: "sync.disconnected" },
             },
             "commit.delayed": { target: "degraded", meta: { tid: "sync.degradedDelay" } },
             "commit.full": { target: "degraded", meta: { tid: "sync.degradedFull" } },
@@ -182,12 +182,21 @@ export const syncMachine = setup({
         },
         degraded: {
           on: {
-            "storage.opened": {
-              target: "running",
-              actions: ["loadOpened", "commitOpened", "handoffOpened"],
-              meta: { tid: "sync.recovered" },
+            "storage.lost": {
+              target: "disconnected",
+              actions: "commitLost",
+              meta: { tid: "sync.degradedDisconnected" },
             },
             "commit.flowing": { target: "running", meta: { tid: "sync.flowing" } },
+          },
+        },
+        disconnected: {
+          on: {
+            "load.ready": {
+              target: "running",
+              actions: ["commitOpened", "handoffOpened"],
+              meta: { tid: "sync.reconnected" },
+            },
           },
         },
       },
@@ -200,6 +209,7 @@ export const syncMachine = setup({
         stop: { meta: { tid: "sync.stopAgain" } },
         "commit.closed": { actions: "drainLeader", meta: { tid: "sync.flushed" } },
         "handoff.drained": { target: "stopped", meta: { tid: "sync.handedOver" } },
+        "load.ready": { actions: "commitOpened", meta: { tid: "sync.stoppingReconnected" } },
         "storage.outdated": { meta: { tid: "sync.stoppingOutdated" } },
         "load.outdated": { meta: { tid: "sync.stoppingDataNewer" } },
         "schema.newer": { meta: { tid: "sync.stoppingSchemaNewer" } },
