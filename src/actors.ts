@@ -12,6 +12,7 @@ import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
 import { type Definition } from "./model/definition.ts";
 import { type FoldPlan, nextBase, planFold } from "./model/fold.ts";
 import { type BaseRecord } from "./model/log.ts";
+import { encodeRecord } from "./model/packed.ts";
 import { type Meta, freshMeta } from "./model/stored.ts";
 import { type Pipeline } from "./pipeline.ts";
 import {
@@ -219,7 +220,7 @@ function commitActors(shared: Shared, acts: CommitActs) {
         sendBack({
           type: "write.done",
           n,
-          position: await recognised(shared).append(group.record, durability),
+          position: await recognised(shared).append(encodeRecord(group.record), durability),
         });
       } catch (error) {
         sendBack({ type: "write.failed", n, failure: failureOf(error) });
@@ -231,7 +232,7 @@ function commitActors(shared: Shared, acts: CommitActs) {
       const mine = round;
       for (const { n, record } of pipeline.inFlight()) {
         try {
-          const [placed] = await recognised(shared).ensure([record], durability);
+          const [placed] = await recognised(shared).ensure([encodeRecord(record)], durability);
           if (mine !== round) return;
           sendBack({ type: "ensure.done", n, position: placed?.position ?? null });
         } catch (error) {

@@ -1,6 +1,7 @@
 /** The channel to the other tabs of the device: what is sent, and what becomes of what arrives. */
 import { type LogRecord } from "./model/log.ts";
 import { type MessageHead, decodeMessage } from "./model/messages.ts";
+import { encodeRecord, sizeOf } from "./model/packed.ts";
 import { decodeRecord } from "./model/stored.ts";
 import { type Channel, type ChannelPort } from "./services/ports.ts";
 
@@ -20,7 +21,7 @@ export interface TabsOptions {
 }
 
 /** Larger records are not sent: the others read them from the log. */
-const mostEvents = 1000;
+const mostItems = 1000;
 
 export function createTabs(options: TabsOptions) {
   let channel: Channel | undefined;
@@ -96,12 +97,12 @@ export function createTabs(options: TabsOptions) {
       this.close();
       port = null;
     },
-    /** The log grew. Without a record the others read it. */
+    /** The log grew. Without a record the others read it, and so they do when it is large. */
     changed(position: number, record?: LogRecord): void {
-      const small =
-        record !== undefined && (record.kind !== "commit" || record.events.length <= mostEvents);
-      const sent = small && (record.kind !== "base" || record.changes.length <= mostEvents);
-      post({ kind: "changed", position, ...(sent ? { record } : {}) });
+      const sent =
+        record !== undefined && sizeOf(record) <= mostItems ? { record: encodeRecord(record) } : {};
+      // Whoever awaits the commit goes on first: telling others is no part of being durable.
+      queueMicrotask(() => post({ kind: "changed", position, ...sent }));
     },
     beat,
     poke: (): void => post({ kind: "poke" }),

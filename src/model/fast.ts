@@ -35,16 +35,27 @@ const decide =
   (value) =>
     is(value) ? (value as Json) : slow;
 
+/** -0 is not JSON. */
+const isJsonNumber = (value: number): boolean => Number.isFinite(value) && !Object.is(value, -0);
+
+/** Types that `typeof` decides: tested in place, as a call per property would cost more than the test. */
+const plain = /^(string|number|boolean)$/;
+
 function fastObject(entries: Readonly<Record<string, Node>>, copy: boolean): Fast | undefined {
   const names = Object.keys(entries);
-  const parts: Fast[] = [];
+  const kinds: string[] = [];
+  const parts: (Fast | undefined)[] = [];
   const absent: boolean[] = [];
   for (const name of names) {
-    const node = entries[name] as Node;
-    const maybe = node.type === "optional" && node.pipe === undefined && node.default === undefined;
-    const part = compileFast(maybe ? (node.wrapped as Node) : node, copy);
+    const entry = entries[name] as Node;
+    const maybe =
+      entry.type === "optional" && entry.pipe === undefined && entry.default === undefined;
+    const node = maybe ? (entry.wrapped as Node) : entry;
+    const part = compileFast(node, copy);
     if (part === undefined || name === "__proto__") return undefined;
-    parts.push(part);
+    const direct = plain.test(node.type) && node.pipe === undefined;
+    kinds.push(direct ? node.type : "");
+    parts.push(direct ? undefined : part);
     absent.push(maybe);
   }
   const count = names.length;
@@ -65,13 +76,21 @@ function fastObject(entries: Readonly<Record<string, Node>>, copy: boolean): Fas
         if (absent[at] !== true || name in out) return slow;
         continue;
       }
-      const mine = (parts[at] as Fast)(item);
-      if (mine === slow) return slow;
-      if (mine !== item) out[name] = mine;
+      const part = parts[at];
+      if (part === undefined) {
+        if (typeof item !== kinds[at] || (typeof item === "number" && !isJsonNumber(item)))
+          return slow;
+      } else {
+        const mine = part(item);
+        if (mine === slow) return slow;
+        if (mine !== item) out[name] = mine;
+      }
       present += 1;
     }
+    let keys = 0;
+    for (const _ in out) keys += 1;
     // Unknown keys are for valibot: what becomes of them depends on the schema.
-    return Object.keys(out).length === present ? (Object.freeze(out) as Json) : slow;
+    return keys === present ? (Object.freeze(out) as Json) : slow;
   };
 }
 
@@ -94,8 +113,7 @@ export function compileFast(node: Node, copy: boolean): Fast | undefined {
     case "boolean":
       return decide((value) => typeof value === "boolean");
     case "number":
-      // -0 is not JSON.
-      return decide((value) => Number.isFinite(value) && !Object.is(value, -0));
+      return decide((value) => typeof value === "number" && isJsonNumber(value));
     case "null":
       return decide((value) => value === null);
     case "literal":
@@ -123,7 +141,7 @@ export function compileFast(node: Node, copy: boolean): Fast | undefined {
           for (let at = 0; at < length; at += 1) {
             const mine = part(value[at]);
             if (mine === slow) return slow;
-            out[at] = mine;
+            if (copy || mine !== value[at]) out[at] = mine;
           }
           return Object.freeze(out);
         })

@@ -59,6 +59,28 @@ interface Step {
 
 export const keyOf = (name: string, key: string): string => `${name}\n${key}`;
 
+/**
+ * Tells whether a value is a part of a payload, which is frozen and ours: such a row need not be copied. It looks where a
+ * materializer that goes through a list would be, and knows no others.
+ */
+function partsOf(payload: Json): (value: unknown) => boolean {
+  const lists: { readonly list: readonly unknown[]; next: number }[] = [];
+  if (typeof payload === "object" && payload !== null) {
+    for (const item of Object.values(payload)) {
+      if (typeof item === "object" && item !== null)
+        lists.push({ list: Array.isArray(item) ? item : [item], next: 0 });
+    }
+  }
+  return (value) => {
+    for (const it of lists) {
+      if (it.list[it.next] !== value) continue;
+      it.next += 1;
+      return true;
+    }
+    return false;
+  };
+}
+
 const wrong = (spec: EventSpec, expected: string, got: string): SyncError =>
   new SyncError(
     "invalid_row",
@@ -165,8 +187,15 @@ export function createMaterializer(
     return actions;
   }
 
-  function row(spec: EventSpec, table: Table, candidate: unknown, id: string): Row {
-    const mine = definition.tables.get(table.name)?.parser.take(candidate);
+  function row(
+    spec: EventSpec,
+    table: Table,
+    candidate: unknown,
+    id: string,
+    isOurs: (value: unknown) => boolean,
+  ): Row {
+    const parser = definition.tables.get(table.name)?.parser;
+    const mine = isOurs(candidate) ? parser?.reuse(candidate) : parser?.take(candidate);
     if (mine === undefined || "issue" in mine) {
       if (mine?.code === "not_json")
         throw new SyncError("not_json", `${mine.issue} in a row of "${table.name}"`);
@@ -177,8 +206,13 @@ export function createMaterializer(
     return value;
   }
 
-  /** What an action makes of a row; the row itself when it has no effect. */
-  function act(spec: EventSpec, event: Envelope, action: unknown, to: Step): void {
+  function act(
+    spec: EventSpec,
+    event: Envelope,
+    action: unknown,
+    to: Step,
+    isOurs: (value: unknown) => boolean,
+  ): void {
     const { type, table: name, row: given } = (action ?? {}) as Partial<Record<string, unknown>>;
     const table = typeof name === "string" ? tables.get(name) : undefined;
     if (table === undefined) throw wrong(spec, "actions on declared tables", show(name));
@@ -199,10 +233,11 @@ export function createMaterializer(
           table,
           before === undefined ? given : { ...before, ...(given as object) },
           id,
+          isOurs,
         );
         break;
       case "upsert":
-        after = row(spec, table, given, id);
+        after = row(spec, table, given, id, isOurs);
         break;
       case "delete":
         break;
@@ -233,7 +268,8 @@ export function createMaterializer(
         }
         keys.push({ name: spec.name, key, id: event.id });
       }
-      for (const action of call(spec, event)) act(spec, event, action, to);
+      const isOurs = partsOf(event.payload);
+      for (const action of call(spec, event)) act(spec, event, action, to, isOurs);
     }
     return { tag: "applied", changes, keys, duplicates, noops };
   }

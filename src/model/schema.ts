@@ -92,6 +92,8 @@ export interface Parser {
   readonly schema: AnySchema;
   /** Parses into JSON of our own: frozen all the way down, shared with nobody. */
   take(input: unknown): { readonly value: Json } | Refusal;
+  /** As `take`, of a value that is our own already: it is not copied where its parse would be the same. */
+  reuse(input: unknown): { readonly value: Json } | Refusal;
   /**
    * Checks a stored value that nobody else holds, and freezes it, without transforming it: what was stored is what was
    * parsed once.
@@ -103,6 +105,20 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue);
   return path === null ? issue.message : `${path}: ${issue.message}`;
 }
+
+function notJson(value: unknown): { readonly value: Json } | Refusal {
+  const result = toJson(value);
+  if ("value" in result) return result;
+  return {
+    code: "not_json",
+    issue: `Expected ${result.issue.path} to be ${result.issue.reason}`,
+  };
+}
+
+const quickly = (fast: Fast | undefined, input: unknown): { readonly value: Json } | undefined => {
+  const value = fast === undefined ? slow : fast(input);
+  return value === slow ? undefined : { value };
+};
 
 /** Prepares a schema. Throws `SyncError` `config` or `unstable_schema` where it is certain that the schema cannot work. */
 export function createParser(what: string, schema: AnySchema): Parser {
@@ -132,17 +148,8 @@ export function createParser(what: string, schema: AnySchema): Parser {
     new Set(),
   );
 
-  const taking = compileFast(schema as unknown as Node, true);
-  const keeping = compileFast(schema as unknown as Node, false);
-
-  function notJson(value: unknown): { readonly value: Json } | Refusal {
-    const result = toJson(value);
-    if ("value" in result) return result;
-    return {
-      code: "not_json",
-      issue: `Expected ${result.issue.path} to be ${result.issue.reason}`,
-    };
-  }
+  const taking = compileFast(schema, true);
+  const keeping = compileFast(schema, false);
 
   function parse(input: unknown): { readonly value: Json } | Refusal {
     const result = v.safeParse(schema, input);
@@ -158,14 +165,6 @@ export function createParser(what: string, schema: AnySchema): Parser {
     return { code: "unstable_schema", issue: `Expected the output to parse to itself, got ${got}` };
   }
 
-  const quickly = (
-    fast: Fast | undefined,
-    input: unknown,
-  ): { readonly value: Json } | undefined => {
-    const value = fast === undefined ? slow : fast(input);
-    return value === slow ? undefined : { value };
-  };
-
   if (transforms) {
     for (const sample of samples(schema)) {
       const result = parse(sample);
@@ -180,6 +179,7 @@ export function createParser(what: string, schema: AnySchema): Parser {
   return {
     schema,
     take: (input) => quickly(taking, input) ?? parse(input),
+    reuse: (input) => quickly(keeping, input) ?? parse(input),
     keep(stored) {
       const kept = quickly(keeping, stored);
       if (kept !== undefined) return kept;

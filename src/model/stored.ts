@@ -1,7 +1,8 @@
 /** What is read from disk or arrives in a message, checked. Nothing from outside is trusted (G12). */
 import * as v from "valibot";
 import { type Json, toJson } from "./json.ts";
-import { type LogRecord, type RejectedEvent } from "./log.ts";
+import { type Envelope, type LogRecord, type RejectedEvent } from "./log.ts";
+import { type StoredEnvelope, unpack } from "./packed.ts";
 
 /** Layout of the database's content. A database of a newer format is not touched. */
 export const format = 1;
@@ -18,6 +19,7 @@ const envelope = v.object({
   payload: json,
   at: v.number(),
   tx: v.optional(text),
+  packed: v.optional(v.literal(true)),
 });
 
 const row = v.custom<Json>(
@@ -39,6 +41,7 @@ const record = v.variant("kind", [
     changes: v.array(v.tuple([text, text, row, whole])),
     keys: v.array(takenKey),
     rejected: v.array(rejectedEvent),
+    superseded: v.optional(v.array(text)),
   }),
   v.object({
     kind: v.literal("dismiss"),
@@ -60,9 +63,28 @@ function jsonOf<T>(value: T | undefined): T | undefined {
   return "value" in result ? (result.value as T) : undefined;
 }
 
+/** The events of a record as they were committed; undefined when one was not packed as it says. */
+function unpackEvents(events: readonly StoredEnvelope[]): Envelope[] | undefined {
+  try {
+    return events.map(({ packed, ...event }) =>
+      packed === true ? { ...event, payload: unpack(event.payload) } : event,
+    );
+  } catch {
+    return undefined;
+  }
+}
+
 /** A log record, frozen; undefined when it is not one. Payloads and rows are JSON, but not checked by the app's schemas. */
 export function decodeRecord(value: unknown): LogRecord | undefined {
-  const result = jsonOf(parsed(record, value)) as LogRecord | undefined;
+  const stored = parsed(record, value);
+  const events =
+    stored?.kind === "commit"
+      ? unpackEvents(stored.events as readonly StoredEnvelope[])
+      : undefined;
+  if (stored?.kind === "commit" && events === undefined) return undefined;
+  const result = jsonOf(events === undefined ? stored : { ...stored, events }) as
+    | LogRecord
+    | undefined;
   if (result?.kind === "base" && result.changes.some(([, id, it]) => it !== null && it.id !== id))
     return undefined;
   return result;
