@@ -56,20 +56,20 @@ export interface Held {
 
 /** Holds an operation until it is released: `before` it happens, or `after`. */
 export function hold(when: "before" | "after" = "before"): Held {
-  let release = (): void => undefined;
+  let release: (() => void) | undefined;
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  let reach = (): void => undefined;
+  let reach: (() => void) | undefined;
   const reached = new Promise<void>((resolve) => {
     reach = resolve;
   });
   return {
     reached,
-    release: () => release(),
+    release: () => release?.(),
     async fault(run) {
       const early = when === "after" ? await run() : undefined;
-      reach();
+      reach?.();
       await released;
       return when === "after" ? early : await run();
     },

@@ -1,6 +1,8 @@
 /** A device in memory whose time passes when the test says so, and whose tabs can be frozen, killed and failed. */
 import { IDBFactory } from "fake-indexeddb";
 import { vi } from "vitest";
+import { type Envelope, type LogRecord } from "../../src/model/log.ts";
+import { decodeRecord } from "../../src/model/stored.ts";
 import { createIndexedDbStorage } from "../../src/services/indexeddb.ts";
 import { type Environment, type StoragePort } from "../../src/services/ports.ts";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
@@ -99,6 +101,18 @@ export function createLab(
         const all = await Promise.all(stores);
         return Object.fromEntries(names.map((name, at) => [name, all[at] ?? []]));
       }),
+
+    /** The records of the log, by position. */
+    async log(): Promise<Map<unknown, LogRecord | undefined>> {
+      const { log = [] } = await this.contents();
+      return new Map(log.map(([position, value]) => [position, decodeRecord(value)]));
+    },
+
+    /** The events of the commit records of the log, in order. */
+    async loggedEvents(): Promise<readonly Envelope[]> {
+      const records = Array.from((await this.log()).values());
+      return records.flatMap((record) => (record?.kind === "commit" ? record.events : []));
+    },
 
     /** Puts bytes past the engine. */
     put: (store: string, key: IDBValidKey | undefined, value: unknown): Promise<void> =>
