@@ -8,7 +8,6 @@ import { type Definition } from "./model/definition.ts";
 import { type Ledger } from "./model/fold.ts";
 import { type LogRecord, type Row } from "./model/log.ts";
 import { type ChangeSet, type Publication } from "./model/publication.ts";
-import { loggedCount } from "./model/rebase.ts";
 import { type Effects, createReplica } from "./model/replica.ts";
 import { type BasePicture, type Picture } from "./services/reader.ts";
 
@@ -203,8 +202,7 @@ export function createFollower({
       take(replica.remove(entries));
     },
     isLong: () =>
-      ledger !== undefined &&
-      (ledger.tail.size > longRecords || loggedCount(replica.overlay) > longEvents),
+      ledger !== undefined && (ledger.tail.size > longRecords || replica.logged() > longEvents),
   };
 }
 

@@ -114,7 +114,7 @@ export function createBaseIndex() {
     },
 
     /** After a fold: the runs it rewrote are these segments now. */
-    replace(table: string, next: readonly SegmentState[]): void {
+    replace(table: string, next: readonly SegmentState[], _floor?: number): void {
       segments.set(table, [...next]);
       moved.delete(table);
     },

@@ -17,12 +17,14 @@ import {
   type Watermark,
   type WriterMark,
 } from "./log.ts";
-import { loggedCount } from "./rebase.ts";
 import { type Entry, type Replica, summarise } from "./replica.ts";
 import { type StoredSegment, encodeSegment, segmentSize } from "./segment.ts";
 import { type Table, lowerBound } from "./table.ts";
 
-export interface NextBase extends Pick<BaseRecord, "settled" | "changes" | "keys" | "rejected"> {
+export interface NextBase extends Pick<
+  BaseRecord,
+  "settled" | "changes" | "keys" | "rejected" | "superseded"
+> {
   /** The write is void if the log has grown past this position. */
   readonly tail: number | undefined;
 }
@@ -30,7 +32,7 @@ export interface NextBase extends Pick<BaseRecord, "settled" | "changes" | "keys
 /** A base record of at most about `most` row images: a larger one would hold up every tab. */
 export function nextBase(replica: Replica, most = 10_000): NextBase | undefined {
   const { overlay } = replica;
-  const logged = loggedCount(overlay);
+  const logged = replica.logged();
   let count = 0;
   let images = 0;
   while (count < logged && images < most) {
@@ -130,6 +132,7 @@ export function* planFold(
   index: BaseIndex,
   ledger: Ledger,
   now: number,
+  size = segmentSize,
 ): Generator<undefined, FoldPlan | undefined> {
   let floor = ledger.floor;
   for (const [position, record] of ledger.tail)
@@ -170,7 +173,7 @@ export function* planFold(
     };
     for (const row of Array.from(baseRows(replica, table, low, high))) {
       rows.push(row);
-      if (rows.length === segmentSize) {
+      if (rows.length === size) {
         flush();
         yield;
       }

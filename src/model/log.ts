@@ -54,6 +54,8 @@ export interface BaseRecord extends RecordBase {
   /** Dedupe keys that became taken: event name, key, id of the event that took it. */
   readonly keys: readonly (readonly [name: string, key: string, id: string])[];
   readonly rejected: readonly RejectedEvent[];
+  /** Ids of events whose place a later one took. */
+  readonly superseded?: readonly string[];
 }
 
 /** Somebody dealt with entries of a collection: they are gone from it in every tab. */

@@ -65,21 +65,28 @@ export function loggedCount(overlay: readonly Placeable[]): number {
   return count;
 }
 
-export function merge(overlay: readonly Placeable[], position: number, arrival: Arrival): Merge {
+/** What to do with an arrival. The first `logged` entries of the overlay are logged, and `position` is the last one known. */
+export function merge(
+  overlay: readonly Placeable[],
+  logged: number,
+  position: number,
+  arrival: Arrival,
+): Merge {
   if (arrival.position <= position) return { tag: "known" };
   if (arrival.position > position + 1)
     return { tag: "gap", from: position + 1, to: arrival.position - 1 };
   if (arrival.kind === "dismiss") return { tag: "note" };
   if (arrival.kind === "base") return { tag: "advance" };
-  const at = loggedCount(overlay);
-  const first = overlay.findIndex(
-    (entry, index) => index >= at && entry.tab === arrival.tab && entry.n === arrival.n,
-  );
-  if (first === -1) return { tag: "insert", at };
-  let count = 0;
-  while (overlay[first + count]?.tab === arrival.tab && overlay[first + count]?.n === arrival.n)
-    count += 1;
-  return first === at ? { tag: "confirm", at, count } : { tag: "overtake", at, first, count };
+  const isOf = (entry: Placeable | undefined): boolean =>
+    entry !== undefined && entry.tab === arrival.tab && entry.n === arrival.n;
+  let first = logged;
+  while (first < overlay.length && !isOf(overlay[first])) first += 1;
+  if (first === overlay.length) return { tag: "insert", at: logged };
+  let count = 1;
+  while (isOf(overlay[first + count])) count += 1;
+  return first === logged
+    ? { tag: "confirm", at: logged, count }
+    : { tag: "overtake", at: logged, first, count };
 }
 
 /** Whether a watermark covers an entry: a unit is decided as a whole. */

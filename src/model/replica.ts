@@ -35,18 +35,22 @@ import {
   type RowChange,
   createPublication,
 } from "./publication.ts";
-import { type Placeable, isDecided, loggedCount, merge } from "./rebase.ts";
+import { type Placeable, isDecided, merge } from "./rebase.ts";
 import { type Table, createTable } from "./table.ts";
 
 /** A unit in the overlay. */
 export interface Entry extends Placeable {
   readonly unit: Unit;
+  /** Committed in this very memory: its decision is awaited. */
+  readonly own: boolean;
   n: number;
   position: number | null;
   offset: number;
   /** Undefined while it is undone; `superseded` when the next entry takes its place. */
   outcome: Outcome | { readonly tag: "superseded" } | undefined;
   readonly coalesce: string | undefined;
+  /** Why it cannot apply whatever the rows are: its stored payload does not validate. */
+  readonly invalid: SyncError | undefined;
   /** Whether its decision was told. */
   told: boolean;
 }
@@ -85,16 +89,21 @@ function byTable(changes: readonly Change[]): ChangeSet | undefined {
     if (Array.isArray(set)) set.push(change);
     else set.set(change.id, { ...change, before: (set.get(change.id) ?? change).before });
   }
-  return new Map(
-    Array.from(sets, ([table, set]) => [
-      table,
-      Array.isArray(set) ? set : Array.from(set.values()).filter(isChange),
-    ]),
-  );
+  const told = new Map<Table, readonly RowChange[]>();
+  for (const [table, set] of sets) {
+    const rows = Array.isArray(set)
+      ? set
+      : Array.from(set.values()).filter(({ id, before, after }) => {
+          if (before === after) return false;
+          if (before === undefined || !sameJson(before, after)) return true;
+          // It ends as it began: it keeps its very object, and nobody is told.
+          table.set(id, before);
+          return false;
+        });
+    if (rows.length > 0) told.set(table, rows);
+  }
+  return told.size > 0 ? told : undefined;
 }
-
-/** Whether a row ends otherwise than it began. */
-const isChange = ({ before, after }: RowChange): boolean => !sameJson(before, after);
 
 /**
  * What decided entries come to: the after-images of every row they touched, the keys they took, the events that failed.
@@ -102,15 +111,17 @@ const isChange = ({ before, after }: RowChange): boolean => !sameJson(before, af
  */
 export function summarise(
   entries: readonly Entry[],
-): Pick<BaseRecord, "changes" | "keys" | "rejected"> {
+): Pick<BaseRecord, "changes" | "keys" | "rejected" | "superseded"> {
   const images = new Map<Table, Map<string, RowImage>>();
   const keys: (readonly [string, string, string])[] = [];
   const refusals: RejectedEvent[] = [];
+  const superseded: string[] = [];
   for (const { outcome, unit, position } of entries) {
     if (outcome?.tag === "failed") {
       const { code, message } = conflict(outcome.error);
       for (const event of unit) refusals.push({ event, code, message });
     }
+    if (outcome?.tag === "superseded") for (const { id } of unit) superseded.push(id);
     if (outcome?.tag !== "applied") continue;
     for (const { table, id, after } of outcome.changes) {
       let ofTable = images.get(table);
@@ -123,6 +134,7 @@ export function summarise(
     changes: Array.from(images.values()).flatMap((it) => Array.from(it.values())),
     keys,
     rejected: refusals,
+    ...(superseded.length > 0 ? { superseded } : {}),
   };
 }
 
@@ -136,6 +148,7 @@ function agrees(entries: readonly Entry[], record: BaseRecord): boolean {
     mine.changes.length === record.changes.length &&
     same(mine.keys, record.keys) &&
     same(mine.rejected, record.rejected) &&
+    same(mine.superseded ?? [], record.superseded ?? []) &&
     record.changes.every((it, index) => same(it, mine.changes[index]))
   );
 }
@@ -193,19 +206,27 @@ export function createReplica(definition: Definition, tab: string) {
   const rejected = new Map<string, RejectedEvent>();
   const materializer = createMaterializer(definition, tables, taken);
   const overlay: Entry[] = [];
+  /** How many entries of the overlay are logged: they are the first ones. */
+  let logged = 0;
   let position = 0;
   let settled: Watermark = { position: 0, index: 0 };
 
-  function createEntry(unit: Unit, of: { readonly tab: string; readonly n: number }): Entry {
+  function createEntry(
+    unit: Unit,
+    from: { readonly tab: string; readonly n: number } | undefined,
+    invalid?: SyncError,
+  ): Entry {
     const coalesce = coalesceKey(definition, unit);
     return {
       unit,
-      tab: of.tab,
-      n: of.n,
+      own: from === undefined,
+      tab: from?.tab ?? tab,
+      n: from?.n ?? 0,
       position: null,
       offset: 0,
       outcome: undefined,
       coalesce,
+      invalid,
       told: false,
     };
   }
@@ -221,19 +242,38 @@ export function createReplica(definition: Definition, tab: string) {
 
   /** Runs an entry on the tables as they are. */
   function enact(entry: Entry, to: Publication): Outcome {
-    const outcome = materializer.run(entry.unit, to.set);
+    const outcome: Outcome =
+      entry.invalid === undefined
+        ? materializer.run(entry.unit, to.set)
+        : { tag: "failed", error: entry.invalid };
     entry.outcome = outcome;
     if (outcome.tag === "applied")
       for (const it of outcome.keys) taken.set(keyOf(it.name, it.key), it.id);
     return outcome;
   }
 
-  /** The entry that a coalescing entry right after `index` takes the place of. */
-  function replaced(index: number, key: string | undefined): Entry | undefined {
-    const before = overlay[index];
-    return key !== undefined && before?.coalesce === key && before.outcome?.tag === "applied"
-      ? before
-      : undefined;
+  /** Whether an entry may take the place of the one right before it. A duplicate has no effect, and leaves others theirs. */
+  function mayReplace({ coalesce, unit }: Entry, before: Entry | undefined): boolean {
+    if (coalesce === undefined || before?.coalesce !== coalesce) return false;
+    if (before.outcome?.tag !== "applied" || before.outcome.duplicates.length > 0) return false;
+    const key = dedupeKey(definition, unit[0] as Envelope);
+    return key === undefined || !taken.has(key);
+  }
+
+  /** Runs the entry that comes right after `before`. Gives that one back when its place was taken. */
+  function play(entry: Entry, before: Entry | undefined, to: Publication): Entry | undefined {
+    if (before === undefined || !mayReplace(entry, before)) {
+      enact(entry, to);
+      return undefined;
+    }
+    undo(before, to);
+    if (enact(entry, to).tag === "failed") {
+      // What has no effect takes nobody's place.
+      enact(before, to);
+      return undefined;
+    }
+    before.outcome = { tag: "superseded" };
+    return before;
   }
 
   function undoFrom(index: number, to: Publication): void {
@@ -245,16 +285,11 @@ export function createReplica(definition: Definition, tab: string) {
 
   /** Runs the entries from `index` on again, and the one before when `undoFrom` opened its place. */
   function replayFrom(index: number, to: Publication): void {
-    const start = index > 0 && overlay[index - 1]?.outcome === undefined ? index - 1 : index;
-    for (let at = start; at < overlay.length; at += 1) {
-      const entry = overlay[at] as Entry;
-      const before = at > start || start === index ? replaced(at - 1, entry.coalesce) : undefined;
-      if (before !== undefined) {
-        undo(before, to);
-        before.outcome = { tag: "superseded" };
-      }
-      enact(entry, to);
-    }
+    const before = overlay[index - 1];
+    // What that one took the place of stays superseded.
+    if (before !== undefined && before.outcome === undefined) enact(before, to);
+    for (let at = index; at < overlay.length; at += 1)
+      play(overlay[at] as Entry, overlay[at - 1], to);
   }
 
   function decide(entry: Entry): Decision[] {
@@ -272,14 +307,13 @@ export function createReplica(definition: Definition, tab: string) {
    * last one of a coalescing run, whose place may still be taken.
    */
   function settle(): Settlement[] {
-    const logged = loggedCount(overlay);
     const settlements: Settlement[] = [];
     for (let at = logged - 1; at >= 0; at -= 1) {
       const entry = overlay[at] as Entry;
       if (entry.told) break;
       if (entry.coalesce !== undefined && at === logged - 1) continue;
       entry.told = true;
-      if (entry.tab === tab) settlements.push({ entry, decisions: decide(entry) });
+      if (entry.own) settlements.push({ entry, decisions: decide(entry) });
     }
     return settlements.toReversed();
   }
@@ -293,7 +327,7 @@ export function createReplica(definition: Definition, tab: string) {
     if (table !== undefined) publication.set(table, id, row ?? undefined);
   }
 
-  function takeDecisions(record: Pick<BaseRecord, "keys" | "rejected">): void {
+  function takeDecisions(record: Pick<Reloaded, "keys" | "rejected">): void {
     for (const it of record.keys) {
       const key = keyOf(it[0], it[1]);
       baseKeys.set(key, it);
@@ -302,48 +336,57 @@ export function createReplica(definition: Definition, tab: string) {
     for (const it of record.rejected) rejected.set(it.event.id, it);
   }
 
-  /** The decision on an own entry that others decided while this tab did not look. */
-  function decisionsFromBase(entry: Entry): Decision[] {
-    return entry.unit.map((event) => {
-      const refusal = rejected.get(event.id);
-      if (refusal !== undefined) {
-        return {
-          id: event.id,
-          status: "rejected",
-          error: new SyncError("conflict", refusal.message),
-        };
-      }
+  /** Decisions on an own entry by the base: by the record that decided it, where that is known. */
+  function decisionsFromBase(entry: Entry, record: BaseRecord | undefined): Decision[] {
+    return entry.unit.map((event): Decision => {
+      const { id } = event;
+      const refusal = rejected.get(id);
+      if (refusal !== undefined)
+        return { id, status: "rejected", error: new SyncError("conflict", refusal.message) };
+      if (record?.superseded?.includes(id) === true) return { id, status: "superseded" };
       const key = dedupeKey(definition, event);
       const holder = key === undefined ? undefined : taken.get(key);
-      return {
-        id: event.id,
-        status: holder === undefined || holder === event.id ? "accepted" : "duplicate",
-      };
+      return { id, status: holder === undefined || holder === id ? "accepted" : "duplicate" };
     });
   }
 
-  function tellDecided(entries: readonly Entry[]): Settlement[] {
-    const untold = entries.filter((entry) => !entry.told && entry.tab === tab);
+  function tellDecided(entries: readonly Entry[], record?: BaseRecord): Settlement[] {
+    const untold = entries.filter((entry) => !entry.told && entry.own);
     for (const entry of entries) entry.told = true;
-    return untold.map((entry) => ({ entry, decisions: decisionsFromBase(entry) }));
+    return untold.map((entry) => ({ entry, decisions: decisionsFromBase(entry, record) }));
+  }
+
+  /** How many entries are decided: they are the first ones. */
+  function countDecided(): number {
+    let count = 0;
+    while (count < overlay.length && isDecided(overlay[count] as Entry, settled)) count += 1;
+    return count;
   }
 
   function advance(record: BaseRecord): Effects {
-    const decided = overlay.filter((entry) => isDecided(entry, record.settled));
     const publication = createPublication();
     settled = record.settled;
+    const decided = overlay.slice(0, countDecided());
+    logged -= decided.length;
     if (agrees(decided, record)) {
       // What the leader decided is what this tab computed: the base moves under rows that stay as they are.
       takeDecisions(record);
       overlay.splice(0, decided.length);
-      return finish(publication, tellDecided(decided));
+      return finish(publication, tellDecided(decided, record));
     }
     undoFrom(0, publication);
     overlay.splice(0, decided.length);
     for (const it of record.changes) image(publication, it);
     takeDecisions(record);
     replayFrom(0, publication);
-    return finish(publication, tellDecided(decided));
+    return finish(publication, tellDecided(decided, record));
+  }
+
+  /** Puts entries in at an index. One by one: the arguments of a call have a limit, the outbox has none. */
+  function insert(at: number, entries: readonly Entry[]): void {
+    const rest = overlay.splice(at);
+    for (const entry of entries) overlay.push(entry);
+    for (const entry of rest) overlay.push(entry);
   }
 
   /** Puts positions on own entries; offsets follow the events of their record. */
@@ -356,8 +399,20 @@ export function createReplica(definition: Definition, tab: string) {
     }
   }
 
+  /** Why a stored event cannot be replayed: nothing that comes from outside is trusted (G12). */
+  function invalidity(event: Envelope): SyncError | undefined {
+    const kept = definition.events.get(event.name)?.parser.keep(event.payload);
+    if (kept === undefined || "value" in kept) return undefined;
+    const message = `Expected a valid payload of "${event.name}". ${kept.issue}`;
+    return new SyncError("invalid_payload", message);
+  }
+
   function entriesOf(record: CommitRecord, at: number): Entry[] {
-    const entries = unitsOf(record.events).map((unit) => createEntry(unit, record));
+    const entries = unitsOf(record.events).map((unit) => {
+      let invalid: SyncError | undefined;
+      for (const event of unit) invalid ??= invalidity(event);
+      return createEntry(unit, record, invalid);
+    });
     place(entries, at);
     return entries;
   }
@@ -373,50 +428,53 @@ export function createReplica(definition: Definition, tab: string) {
     /** Everything in the log up to here is in memory. */
     position: () => position,
     settled: () => settled,
+    /** How many entries of the overlay are logged: they are the first ones. */
+    logged: () => logged,
 
     /**
      * Applies a commit of this tab. Throws its `SyncError` and changes nothing when it cannot be applied.
      */
     commit(unit: Unit): Committed {
-      const entry = createEntry(unit, { tab, n: 0 });
-      const before = replaced(overlay.length - 1, entry.coalesce);
-      const publication = before === undefined ? direct : createPublication();
-      if (before !== undefined) undo(before, publication);
-      const outcome = enact(entry, publication);
-      if (outcome.tag === "failed") {
-        if (before !== undefined) enact(before, publication);
+      const entry = createEntry(unit, undefined);
+      const before = overlay.at(-1);
+      const isAlone = !mayReplace(entry, before);
+      const publication = isAlone ? direct : createPublication();
+      const replaced = play(entry, isAlone ? undefined : before, publication);
+      const { outcome } = entry;
+      if (outcome?.tag !== "applied") {
         publication.end();
-        throw outcome.error;
+        throw outcome?.tag === "failed" ? outcome.error : conflict(new SyncError("conflict", ""));
       }
-      if (before !== undefined) before.outcome = { tag: "superseded" };
       overlay.push(entry);
-      const changes = before === undefined ? byTable(outcome.changes) : publication.end();
-      return { entry, replaced: before, noops: outcome.noops, changes };
+      const changes = isAlone ? byTable(outcome.changes) : publication.end();
+      return { entry, replaced, noops: outcome.noops, changes };
     },
 
-    /** Takes an entry that is not logged out of the overlay: it was superseded, or could not be stored. */
+    /** Takes entries out of the overlay that could not be stored. What is in the log stays: it is stored. */
     remove(entries: readonly Entry[]): Effects {
       const publication = createPublication();
-      const gone = new Set(entries);
+      const gone = new Set(entries.filter((entry) => entry.position === null));
       const first = overlay.findIndex((entry) => gone.has(entry));
       if (first === -1) return finish(publication);
       undoFrom(first, publication);
-      const rest = overlay.splice(first).filter((entry) => !gone.has(entry));
-      overlay.push(...rest);
+      insert(
+        first,
+        overlay.splice(first).filter((entry) => !gone.has(entry)),
+      );
       replayFrom(first, publication);
       return finish(publication);
     },
 
     /** Removes a superseded entry that was never written: rows do not move. */
     forget(entry: Entry): void {
-      const at = overlay.indexOf(entry);
+      const at = overlay.lastIndexOf(entry);
       if (at !== -1 && entry.position === null && entry.outcome?.tag === "superseded")
         overlay.splice(at, 1);
     },
 
     /** Takes in the record at a position of the log. */
     receive(at: number, record: LogRecord): Received {
-      const todo = merge(overlay, position, {
+      const todo = merge(overlay, logged, position, {
         kind: record.kind,
         position: at,
         tab: record.tab,
@@ -438,6 +496,7 @@ export function createReplica(definition: Definition, tab: string) {
         case "confirm":
           position = at;
           place(overlay.slice(todo.at, todo.at + todo.count), at);
+          logged += todo.count;
           return { tag: "applied", changes: undefined, settlements: settle() };
         case "overtake": {
           position = at;
@@ -445,7 +504,8 @@ export function createReplica(definition: Definition, tab: string) {
           undoFrom(todo.at, publication);
           const moved = overlay.splice(todo.first, todo.count);
           place(moved, at);
-          overlay.splice(todo.at, 0, ...moved);
+          insert(todo.at, moved);
+          logged += todo.count;
           replayFrom(todo.at, publication);
           return { tag: "applied", ...finish(publication) };
         }
@@ -453,7 +513,9 @@ export function createReplica(definition: Definition, tab: string) {
           position = at;
           const publication = createPublication();
           undoFrom(todo.at, publication);
-          overlay.splice(todo.at, 0, ...entriesOf(record as CommitRecord, at));
+          const entries = entriesOf(record as CommitRecord, at);
+          insert(todo.at, entries);
+          logged += entries.length;
           replayFrom(todo.at, publication);
           return { tag: "applied", ...finish(publication) };
         }
@@ -468,7 +530,13 @@ export function createReplica(definition: Definition, tab: string) {
     reload(from: Reloaded): Effects {
       const publication = createPublication();
       undoFrom(0, publication);
-      const mine = overlay.splice(0).filter((entry) => entry.tab === tab);
+      const mine = overlay.splice(0).filter((entry) => entry.own);
+      const written = new Map<number, Entry[]>();
+      for (const entry of mine) {
+        const group = written.get(entry.n);
+        if (group === undefined) written.set(entry.n, [entry]);
+        else group.push(entry);
+      }
       from.rows(publication);
       baseKeys.clear();
       taken.clear();
@@ -476,33 +544,38 @@ export function createReplica(definition: Definition, tab: string) {
       takeDecisions(from);
       settled = from.settled;
       position = from.floor;
+      const settlements: Settlement[] = [];
       for (const [at, record] of from.log) {
         position = Math.max(position, at);
         if (record.kind === "commit") {
-          const known = record.tab === tab ? mine.filter((entry) => entry.n === record.n) : [];
-          place(known, at);
-          overlay.push(...(known.length > 0 ? known : entriesOf(record, at)));
+          const known = record.tab === tab ? written.get(record.n) : undefined;
+          if (known !== undefined) place(known, at);
+          insert(overlay.length, known ?? entriesOf(record, at));
         } else if (at > from.floor && record.kind === "base") {
           for (const it of record.changes) image(publication, it);
           takeDecisions(record);
           settled = record.settled;
+          // Now, as later records may dismiss what this one decided.
+          for (const it of tellDecided(overlay.splice(0, countDecided()), record))
+            settlements.push(it);
         } else if (at > from.floor && record.kind === "dismiss" && record.from === "rejected") {
           for (const id of record.ids) rejected.delete(id);
         }
       }
-      const inLog = new Set(overlay);
-      const undecided = overlay.splice(0).filter((entry) => !isDecided(entry, settled));
-      const open = new Set(undecided);
+      const decided = overlay.splice(0, countDecided());
+      logged = overlay.length;
+      const seen = new Set([...overlay, ...decided]);
       const marks = Object.hasOwn(from.writers, tab) ? from.writers[tab] : undefined;
-      // Own commits that are neither open in the log nor still to be written were decided, and folded, by others.
-      const decided = mine.filter((entry) => {
-        if (inLog.has(entry)) return !open.has(entry);
-        return entry.position !== null || isFolded(marks, entry.n);
-      });
-      const gone = new Set(decided);
-      overlay.push(...undecided, ...mine.filter((entry) => !inLog.has(entry) && !gone.has(entry)));
+      for (const entry of mine) {
+        if (entry.told || seen.has(entry)) continue;
+        // Not in the log: it was decided and folded by others, or it is still to be written. What waits has no number yet.
+        const isGone = entry.position !== null || (entry.n > 0 && isFolded(marks, entry.n));
+        if (isGone) decided.push(entry);
+        else overlay.push(entry);
+      }
+      for (const it of tellDecided(decided)) settlements.push(it);
       replayFrom(0, publication);
-      return finish(publication, tellDecided(decided));
+      return finish(publication, settlements);
     },
 
     /** Where the base differs from what the table shows: id → base row. */

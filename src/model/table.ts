@@ -37,17 +37,41 @@ export function createTable(name: string): Table {
     return all;
   }
 
-  function patch(from: readonly Row[]): Row[] {
+  function splice(from: readonly Row[], ids: readonly string[]): Row[] {
     const next = from.slice();
-    for (const id of dirty) {
+    for (const id of ids) {
       const row = rows.get(id);
       const at = lowerBound(next, id);
-      const found = next[at]?.id === id;
-      if (row === undefined) {
-        if (found) next.splice(at, 1);
-      } else next.splice(at, found ? 1 : 0, row);
+      const found = next[at]?.id === id ? 1 : 0;
+      if (row === undefined) next.splice(at, found);
+      else next.splice(at, found, row);
     }
     return next;
+  }
+
+  /** One pass over all rows: each splice would move half of them. */
+  function mergeIn(from: readonly Row[], ids: readonly string[]): Row[] {
+    const next: Row[] = [];
+    let at = 0;
+    for (const id of ids.toSorted()) {
+      while (at < from.length && (from[at] as Row).id < id) next.push(from[at++] as Row);
+      if (from[at]?.id === id) at += 1;
+      const row = rows.get(id);
+      if (row !== undefined) next.push(row);
+    }
+    while (at < from.length) next.push(from[at++] as Row);
+    return next;
+  }
+
+  function refresh(from: readonly Row[]): readonly Row[] {
+    // A rebase undoes and replays: most rows that it touched are what they were.
+    const ids = Array.from(dirty).filter((id) => {
+      const before = from[lowerBound(from, id)];
+      return (before?.id === id ? before : undefined) !== rows.get(id);
+    });
+    if (ids.length === 0) return from;
+    if (ids.length <= 8) return splice(from, ids);
+    return ids.length * 2 > from.length ? rebuild() : mergeIn(from, ids);
   }
 
   return {
@@ -60,9 +84,7 @@ export function createTable(name: string): Table {
     },
     toArray() {
       if (sorted === undefined || dirty.size > 0) {
-        sorted = Object.freeze(
-          sorted === undefined || dirty.size * 16 > sorted.length ? rebuild() : patch(sorted),
-        );
+        sorted = Object.freeze(sorted === undefined ? rebuild() : refresh(sorted));
         dirty.clear();
       }
       return sorted;
