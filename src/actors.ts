@@ -392,6 +392,9 @@ function handoffActors(shared: Shared) {
   async function plan(): Promise<FoldPlan | undefined> {
     const { ledger } = follower;
     if (ledger === undefined) return undefined;
+    // Rows of a table that this code does not know would be lost with their records.
+    for (const [table, ids] of follower.index.moved)
+      if (ids.size > 0 && !shared.definition.tables.has(table)) return undefined;
     const steps = planFold(follower.replica, follower.index, ledger, environment.clock.now());
     for (;;) {
       const step = steps.next();

@@ -245,7 +245,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
           tabs.leave();
         },
         ready: () => readiness.resolve(),
-        unusable: ({ context }) => readiness.reject(unusable(context.self.getSnapshot())),
+        unusable: (_, { code }) => readiness.reject(unusable(code)),
       },
     }),
     {
@@ -268,10 +268,9 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     root.send(event);
   }
 
-  function unusable(snapshot: unknown): SyncError {
-    const outdated = (snapshot as { value?: unknown }).value === "outdated";
+  function unusable(code: "outdated" | "load_failed"): SyncError {
     const message = `Expected the stored data to be usable by this version. ${shared.reason ?? ""}`;
-    return new SyncError(outdated ? "outdated" : "load_failed", message);
+    return new SyncError(code, message);
   }
 
   function readFacts(): StatusFacts {
@@ -323,7 +322,8 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       throw new SyncError("stopped", "Expected a running engine, got one that was stopped");
     if (pipeline.isOpen()) return;
     const { value } = root.getSnapshot();
-    if (value === "outdated" || value === "failed") throw unusable({ value });
+    if (value === "outdated") throw unusable("outdated");
+    if (value === "failed") throw unusable("load_failed");
     throw new SyncError("not_ready", "Expected the stored data to be loaded: await sync.ready");
   }
 

@@ -92,7 +92,7 @@ export const syncMachine = setup({
     /** Provided: resolves `ready`. */
     ready: () => undefined,
     /** Provided: rejects `ready` and what waits for disk. */
-    unusable: () => undefined,
+    unusable: (_, __: { code: "outdated" | "load_failed" }) => undefined,
   },
 }).createMachine({
   id: "sync",
@@ -201,8 +201,12 @@ export const syncMachine = setup({
         },
       },
     },
-    outdated: { entry: ["drainCommits", "retire", "unusable"] },
-    failed: { entry: ["drainCommits", "retire", "unusable"] },
+    outdated: {
+      entry: ["drainCommits", "retire", { type: "unusable", params: { code: "outdated" } }],
+    },
+    failed: {
+      entry: ["drainCommits", "retire", { type: "unusable", params: { code: "load_failed" } }],
+    },
     stopping: {
       entry: "drainCommits",
       on: {

@@ -112,7 +112,11 @@ function readLog(
   let hole = false;
   const log = stored.map(([position, value]): [number, LogRecord] => {
     if (position > floor) {
-      hole ||= position !== next;
+      if (position !== next) {
+        hole = true;
+        const reason = `Expected log records from ${next} to ${position - 1}, got none`;
+        damage.push({ key: `log/${next}`, raw: null, reason });
+      }
       next = position + 1;
     }
     const record = decodeRecord(value);
@@ -136,9 +140,16 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     segments(meta) {
       decoded = decodeMeta(meta);
       if (!whole || !("meta" in decoded)) return [];
-      wanted = index
-        .unread(decoded.meta.manifest)
-        .filter(([table]) => definition.tables.has(table));
+      const unread = index.unread(decoded.meta.manifest);
+      wanted = unread.filter(([table]) => definition.tables.has(table));
+      for (const [table, mark] of unread) {
+        // Rows of other code: they are not read, and a fold leaves them where they are.
+        if (!definition.tables.has(table))
+          base.read.set(table, [
+            ...(base.read.get(table) ?? []),
+            { ...mark, ids: [], positions: mark.pos },
+          ]);
+      }
       return wanted.map(([table, mark]) => [table, mark.no]);
     },
     onSegment(key, value, error) {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Lab, type Tab, added, createLab, scope, shown, toggled } from "../support/lab.ts";
 
@@ -152,30 +152,31 @@ it("G12 names from Object.prototype are ordinary bad names in a record that arri
   expect(shown(await lab.ready())).toEqual(before);
 });
 
+const message = async (lab: Lab): Promise<void> => {
+  lab.channels.send(scope, {
+    ...head,
+    schema: 2,
+    incarnation: await identity(lab),
+    kind: "poke",
+  });
+};
+const record = async (lab: Lab): Promise<void> => {
+  await lab.put("log", undefined, {
+    kind: "commit",
+    tab: "newer",
+    n: 1,
+    schema: 2,
+    events: [],
+  });
+  lab.channels.send(scope, {
+    ...head,
+    incarnation: await identity(lab),
+    kind: "changed",
+    position: 2,
+  });
+};
+
 it("a message or record of a newer schema makes the tab outdated, and it changes nothing", async () => {
-  const message = async (lab: Lab): Promise<void> => {
-    lab.channels.send(scope, {
-      ...head,
-      schema: 2,
-      incarnation: await identity(lab),
-      kind: "poke",
-    });
-  };
-  const record = async (lab: Lab): Promise<void> => {
-    await lab.put("log", undefined, {
-      kind: "commit",
-      tab: "newer",
-      n: 1,
-      schema: 2,
-      events: [],
-    });
-    lab.channels.send(scope, {
-      ...head,
-      incarnation: await identity(lab),
-      kind: "changed",
-      position: 2,
-    });
-  };
   for (const arrive of [message, record]) {
     const lab = createLab();
     const tab = await lab.ready();

@@ -284,7 +284,9 @@ describe("G3 one commit", () => {
       { name: "nope", payload: {} },
       { name: "todoAdded", payload: { id: "", text: "no id" } },
     ]) {
-      expect(() => tab.sync.commit([added("t1"), toggled("t0"), wrong as never])).toThrow();
+      expect(() => tab.sync.commit([added("t1"), toggled("t0"), wrong as never])).toThrow(
+        "Expected",
+      );
     }
     await lab.settle();
     expect(shown(tab)).toEqual(before.rows);

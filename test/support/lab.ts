@@ -76,6 +76,17 @@ export function createLab(
     }
   }
 
+  const change = (store: string, work: (it: IDBObjectStore) => unknown): Promise<void> =>
+    raw(
+      (database) =>
+        new Promise((resolve, reject) => {
+          const tx = database.transaction(store, "readwrite");
+          work(tx.objectStore(store));
+          tx.oncomplete = () => resolve();
+          tx.onabort = () => reject(tx.error ?? new Error("aborted"));
+        }),
+    );
+
   return {
     clock,
     locks,
@@ -116,15 +127,9 @@ export function createLab(
 
     /** Puts bytes past the engine. */
     put: (store: string, key: IDBValidKey | undefined, value: unknown): Promise<void> =>
-      raw(
-        (database) =>
-          new Promise((resolve, reject) => {
-            const tx = database.transaction(store, "readwrite");
-            tx.objectStore(store).put(value, key);
-            tx.oncomplete = () => resolve();
-            tx.onabort = () => reject(tx.error ?? new Error("aborted"));
-          }),
-      ),
+      change(store, (it) => it.put(value, key)),
+    remove: (store: string, key: IDBValidKey): Promise<void> =>
+      change(store, (it) => it.delete(key)),
 
     openTab({ ports, ...config }: LabOptions = {}) {
       const disk = createFaultyStorage(base);
