@@ -1,0 +1,17 @@
+/**
+ * Has the service worker keep what this page was made of, so that it opens without a network as well. The worker is not
+ * there yet when the page is loaded for the first time: that is why the page says what it loaded.
+ */
+export async function keepForOffline(): Promise<void> {
+  // Absent where the page is not served securely.
+  if (!("serviceWorker" in navigator)) return;
+  try {
+    await navigator.serviceWorker.register(`${import.meta.env.BASE_URL}sw.js`);
+    const { active } = await navigator.serviceWorker.ready;
+    const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+    const page = new URL(import.meta.env.BASE_URL, location.href).href;
+    active?.postMessage([page, ...loaded.filter((url) => url.startsWith(`${location.origin}/`))]);
+  } catch (error) {
+    console.warn("The app will not open without a network:", error);
+  }
+}

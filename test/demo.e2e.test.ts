@@ -1,0 +1,241 @@
+import { type AddressInfo } from "node:net";
+import { type Browser, type BrowserContext, type Page, chromium } from "playwright";
+import { type ViteDevServer, createServer } from "vite";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { chromiumLaunch } from "./chromium.ts";
+
+const configFile = new URL("../examples/todo/vite.config.ts", import.meta.url).pathname;
+
+/** The machine may be busy; nothing here is about how long it takes. */
+const patience = { timeout: 30_000 };
+vi.setConfig({ testTimeout: 90_000 });
+
+let server: ViteDevServer;
+let browser: Browser;
+let context: BrowserContext;
+/** What any tab complained of. */
+let complaints: string[];
+
+/** Serves the demo as `npm start` does, on a port of its own. */
+const serve = async (port: number): Promise<ViteDevServer> => {
+  const started = await createServer({
+    configFile,
+    logLevel: "error",
+    server: { port, strictPort: port !== 0, watch: null },
+  });
+  return started.listen();
+};
+const portOf = ({ httpServer }: ViteDevServer): number => {
+  if (httpServer === null) throw new Error("Expected Vite to have a server, got none");
+  return (httpServer.address() as AddressInfo).port;
+};
+
+beforeAll(async () => {
+  server = await serve(0);
+  browser = await chromium.launch(chromiumLaunch);
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+beforeEach(async () => {
+  complaints = [];
+  context = await browser.newContext();
+});
+afterEach(async () => {
+  await context.close();
+  if (complaints.length > 0) throw new Error(`Expected no complaint, got ${complaints.join("\n")}`);
+});
+
+const openTab = async (): Promise<Page> => {
+  const tab = await context.newPage();
+  tab.setDefaultTimeout(patience.timeout);
+  tab.on("pageerror", (error) => complaints.push(String(error)));
+  tab.on("crash", () => complaints.push("crashed"));
+  tab.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  await tab.goto(`http://127.0.0.1:${portOf(server)}/`);
+  return tab;
+};
+
+const isRole = (tab: Page, role: string): Promise<void> =>
+  tab.locator(`[data-testid=role]:text-is("${role}")`).waitFor();
+
+/** What the tab shows, in order; todos that are done with a `+` before them. */
+const todosOf = (tab: Page) => (): Promise<string[]> =>
+  tab.evaluate(() =>
+    Array.from(document.querySelectorAll("[data-testid=todo]"), (row) => {
+      const done = row.querySelector<HTMLInputElement>("[data-testid=todo-toggle]")?.checked;
+      return (done === true ? "+" : "") + (row.querySelector(".text")?.textContent ?? "");
+    }),
+  );
+const sizeOf = (tab: Page) => (): Promise<string> => tab.locator("[type=range]").inputValue();
+
+const add = async (tab: Page, text: string): Promise<void> => {
+  await tab.getByTestId("new-todo").fill(text);
+  await tab.getByTestId("new-todo").press("Enter");
+};
+
+const isStored = (tab: Page): Promise<void> =>
+  tab.locator('[data-testid=pending]:text-is("0")').waitFor();
+
+/** Waits until the service worker has all that a reload needs. */
+const isKept = (tab: Page): Promise<unknown> =>
+  tab.waitForFunction(async () => {
+    const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+    const wanted = [location.href, ...loaded.filter((url) => url.startsWith(location.origin))];
+    const kept = await Promise.all(wanted.map((url) => caches.match(url, { ignoreVary: true })));
+    return navigator.serviceWorker.controller !== null && !kept.includes(undefined);
+  });
+
+test("shows in one tab what another does, at once, and after a reload", async () => {
+  const [a, b] = [await openTab(), await openTab()];
+  await add(a, "Milk");
+  await expect.poll(todosOf(a), patience).toEqual(["Milk"]);
+  await expect.poll(todosOf(b), patience).toEqual(["Milk"]);
+  await add(b, "Bread");
+  await expect.poll(todosOf(a), patience).toEqual(["Milk", "Bread"]);
+  await a.getByTestId("todo-toggle").first().click();
+  await expect.poll(todosOf(b), patience).toEqual(["+Milk", "Bread"]);
+  await isStored(a);
+  await isStored(b);
+  await a.reload();
+  await expect.poll(todosOf(a), patience).toEqual(["+Milk", "Bread"]);
+  await b.getByTestId("todo").first().hover();
+  await b.getByTestId("todo-delete").first().click();
+  await expect.poll(todosOf(a), patience).toEqual(["Bread"]);
+  await expect.poll(todosOf(b), patience).toEqual(["Bread"]);
+});
+
+test("hands over when the tab that leads is closed", async () => {
+  const a = await openTab();
+  await isRole(a, "leader");
+  const b = await openTab();
+  await isRole(b, "follower");
+  await add(b, "Milk");
+  await expect.poll(todosOf(a), patience).toEqual(["Milk"]);
+  await a.close();
+  await isRole(b, "leader");
+  await add(b, "Bread");
+  await isStored(b);
+  await b.reload();
+  await expect.poll(todosOf(b), patience).toEqual(["Milk", "Bread"]);
+});
+
+test("works without a network, also after a reload and in a new tab", async () => {
+  const tab = await openTab();
+  await add(tab, "Milk");
+  await isKept(tab);
+  await context.setOffline(true);
+  await add(tab, "Bread");
+  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
+  await isStored(tab);
+  await tab.reload();
+  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
+  const other = await openTab();
+  await add(other, "Eggs");
+  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread", "Eggs"]);
+  await tab.locator("[data-testid=status]:has-text('offline')").waitFor();
+  await context.setOffline(false);
+  await tab.locator("[data-testid=status]:not(:has-text('offline'))").waitFor();
+});
+
+test("opens when the server is down", async () => {
+  const tab = await openTab();
+  await add(tab, "Milk");
+  await isKept(tab);
+  await isStored(tab);
+  // Away from the dev server first: its client would rightly complain that the server went.
+  await tab.goto("about:blank");
+  const port = portOf(server);
+  await server.close();
+  try {
+    await tab.goto(`http://127.0.0.1:${port}/`);
+    await expect.poll(todosOf(tab), patience).toEqual(["Milk"]);
+    await add(tab, "Bread");
+    await isStored(tab);
+    await tab.reload();
+    await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
+  } finally {
+    server = await serve(port);
+  }
+});
+
+test("is used with the keyboard alone", async () => {
+  const tab = await openTab();
+  const { keyboard } = tab;
+  const isFocused = (selector: string): Promise<unknown> =>
+    tab.waitForFunction((it) => document.activeElement?.matches(it) === true, selector);
+  await isFocused("[data-testid=new-todo]");
+  for (const text of ["Milk", "Bread", "Eggs"]) {
+    await keyboard.type(text);
+    await keyboard.press("Enter");
+  }
+  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread", "Eggs"]);
+  // The filter, then the first todo.
+  await keyboard.press("Tab");
+  await isFocused("[name=view]");
+  await keyboard.press("Tab");
+  await keyboard.press("Space");
+  await expect.poll(todosOf(tab), patience).toEqual(["+Milk", "Bread", "Eggs"]);
+  await keyboard.press("ArrowDown");
+  await keyboard.press("Enter");
+  await isFocused("[aria-label='Edit todo']");
+  await keyboard.type("Rye bread");
+  await keyboard.press("Enter");
+  await expect.poll(todosOf(tab), patience).toEqual(["+Milk", "Rye bread", "Eggs"]);
+  await keyboard.press("F2");
+  await isFocused("[aria-label='Edit todo']");
+  await keyboard.type("Never mind");
+  await keyboard.press("Escape");
+  await expect.poll(todosOf(tab), patience).toEqual(["+Milk", "Rye bread", "Eggs"]);
+  await keyboard.press("Delete");
+  await expect.poll(todosOf(tab), patience).toEqual(["+Milk", "Eggs"]);
+  // The neighbour has the focus now; its button is the next stop.
+  await keyboard.press("Tab");
+  await isFocused("[aria-label='Delete Eggs']");
+  await keyboard.press("Enter");
+  await expect.poll(todosOf(tab), patience).toEqual(["+Milk"]);
+  await isFocused("[data-testid=todo-toggle]");
+  await keyboard.press("Shift+Tab");
+  await keyboard.press("ArrowRight");
+  await expect.poll(todosOf(tab), patience).toEqual([]);
+  await keyboard.press("ArrowRight");
+  await expect.poll(todosOf(tab), patience).toEqual(["+Milk"]);
+});
+
+test("edits on a double click, and saves when the field is left", async () => {
+  const tab = await openTab();
+  await add(tab, "Milk");
+  await add(tab, "Bread");
+  await tab.getByText("Milk", { exact: true }).dblclick();
+  await tab.getByLabel("Edit todo").fill("Oat milk");
+  await tab.getByTestId("new-todo").focus();
+  await expect.poll(todosOf(tab), patience).toEqual(["Oat milk", "Bread"]);
+});
+
+test("counts, filters and clears", async () => {
+  const tab = await openTab();
+  for (const text of ["Milk", "Bread", "Eggs"]) await add(tab, text);
+  await tab.getByTestId("todo-toggle").nth(1).click();
+  await tab.getByText("Active 2").click();
+  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Eggs"]);
+  await tab.reload();
+  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Eggs"]);
+  await tab.getByText("Done 1").click();
+  await expect.poll(todosOf(tab), patience).toEqual(["+Bread"]);
+  await tab.getByRole("button", { name: "Clear completed" }).click();
+  await expect.poll(todosOf(tab), patience).toEqual([]);
+  await tab.getByText("All 2").click();
+  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Eggs"]);
+});
+
+test("has one text size in all tabs, also after a reload", async () => {
+  const [a, b] = [await openTab(), await openTab()];
+  await a.locator("[type=range]:enabled").fill("20");
+  await expect.poll(sizeOf(b), patience).toBe("20");
+  await isStored(a);
+  await b.reload();
+  await expect.poll(sizeOf(b), patience).toBe("20");
+});
