@@ -20,7 +20,7 @@
  * 4. Rolled back is only what storage refused for good: an observed abort.
  * 5. The gate is open exactly in `open`, until `drain`. While storage is away commits flow into memory, and it is said.
  */
-import { type ActorRefFrom, assign, sendTo, setup } from "xstate";
+import { assign, sendTo, setup } from "xstate";
 import { type Failure, type Owned, backoff, longLived, maxIterations, tell } from "./common.ts";
 
 export type PersisterCommand =
@@ -60,11 +60,11 @@ export interface QueueView {
   isOpen(): boolean;
 }
 
-interface Input extends Owned {
+export interface Input extends Owned {
   readonly queue: QueueView;
 }
 
-interface Context extends Input {
+export interface Context extends Input {
   readonly attempts: number;
 }
 
@@ -270,4 +270,3 @@ export const commitMachine = setup({
   options: { maxIterations },
 });
 
-export type CommitActor = ActorRefFrom<typeof commitMachine>;

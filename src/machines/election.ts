@@ -21,7 +21,7 @@
  *    queue), then the lock is stolen (G11). The fence in the database keeps the old leader's late writes out (G10).
  * 5. A leader whose lock was taken is `demoted` at once.
  */
-import { type ActorRefFrom, sendTo, setup } from "xstate";
+import { sendTo, setup } from "xstate";
 import { type Owned, longLived, maxIterations, tell } from "./common.ts";
 
 export type LockCommand =
@@ -43,7 +43,7 @@ export type ElectionEvent =
 
 export type ElectionReport = { readonly type: "election.won" } | { readonly type: "election.lost" };
 
-interface Input extends Owned {
+export interface Input extends Owned {
   /** Whether there are locks here at all, and whether the page is visible now. */
   readonly locks: { supported(): boolean; visible(): boolean };
 }
@@ -195,4 +195,3 @@ export const electionMachine = setup({
   options: { maxIterations },
 });
 
-export type ElectionActor = ActorRefFrom<typeof electionMachine>;

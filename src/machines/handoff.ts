@@ -20,7 +20,7 @@
  * 7. What began under one term has no effect under another: services stop at the signal of the state that asked for them.
  * 8. A new connection, or a write that is never answered: fence and recover again.
  */
-import { type ActorRefFrom, assign, setup } from "xstate";
+import { assign, setup } from "xstate";
 import { type Owned, backoff, maxIterations, promised, tell } from "./common.ts";
 
 /** How a fenced write went. */
@@ -44,11 +44,11 @@ export type HandoffReport =
   | { readonly type: "schema.newer" }
   | { readonly type: "storage.suspected" };
 
-interface Input extends Owned {
+export interface Input extends Owned {
   readonly log: { isLong(): boolean; hasUndecided(): boolean };
 }
 
-interface Context extends Input {
+export interface Context extends Input {
   readonly attempts: number;
 }
 
@@ -266,4 +266,3 @@ export const handoffMachine = setup({
   options: { maxIterations },
 });
 
-export type HandoffActor = ActorRefFrom<typeof handoffMachine>;

@@ -19,7 +19,7 @@
  *    all that was heard before it began, so a position that is not in the log is asked for once.
  * 5. A connection is written to only after it was read: another one may lead to other data. A new one begins a new round.
  */
-import { type ActorRefFrom, assign, setup } from "xstate";
+import { assign, setup } from "xstate";
 import { type Owned, backoff, failureOf, maxIterations, promised, tell } from "./common.ts";
 
 export type ReadMode = "first" | "again";
@@ -41,7 +41,7 @@ export type LoadReport =
   | { readonly type: "load.failed" }
   | { readonly type: "storage.suspected" };
 
-interface Context extends Owned {
+export interface Context extends Owned {
   readonly mode: ReadMode;
   readonly attempts: number;
   /** A position that memory has to reach. */
@@ -54,7 +54,7 @@ export const loadMachine = setup({
     read: promised<ReadReport, { mode: ReadMode }>(),
     migrate: promised<void, void>(),
     quarantine: promised<void, void>(),
-    /** Applies the picture; gives the position that memory has reached. */
+    /** Applies the picture; gives the position that memory has reached, -1 when memory is too far ahead of it. */
     replay: promised<number, void>(),
   },
   delays: { rereadDelay: ({ context }) => backoff(context.attempts), readDeadline: 60_000 },
@@ -66,6 +66,7 @@ export const loadMachine = setup({
       params.report.tag === "read" && params.report.damaged > 0,
     hasTriesLeft: ({ context }, params: { error: unknown }) =>
       failureOf(params.error) === "lost" || context.mode === "again" || context.attempts < 3,
+    isUnbridged: (_, params: { position: number }) => params.position < 0,
     isBehind: ({ context }, params: { position: number }) => params.position < context.wanted,
   },
   actions: {
@@ -177,6 +178,11 @@ export const loadMachine = setup({
         src: "replay",
         onDone: [
           {
+            guard: { type: "isUnbridged", params: ({ event }) => ({ position: event.output }) },
+            target: "rereading",
+            meta: { tid: "load.unbridged" },
+          },
+          {
             guard: { type: "isBehind", params: ({ event }) => ({ position: event.output }) },
             target: "recovering",
             actions: "forget",
@@ -207,4 +213,3 @@ export const loadMachine = setup({
   options: { maxIterations },
 });
 
-export type LoadActor = ActorRefFrom<typeof loadMachine>;

@@ -18,7 +18,7 @@
  * 3. Storage that cannot be opened is told, and tried again: `unavailable` is not the end.
  * 4. `blocked` waits: another tab holds an older connection; only a person can close it.
  */
-import { type ActorRefFrom, assign, sendTo, setup } from "xstate";
+import { assign, sendTo, setup } from "xstate";
 import { type Failure, type Owned, backoff, longLived, maxIterations, tell } from "./common.ts";
 
 export type ConnectorCommand = { readonly type: "open" } | { readonly type: "drop" };
@@ -38,7 +38,7 @@ export type StorageReport =
   | { readonly type: "storage.unavailable" }
   | { readonly type: "storage.outdated" };
 
-interface Context extends Owned {
+export interface Context extends Owned {
   readonly attempts: number;
 }
 
@@ -122,4 +122,3 @@ export const storageMachine = setup({
   options: { maxIterations },
 });
 
-export type StorageActor = ActorRefFrom<typeof storageMachine>;
