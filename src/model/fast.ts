@@ -28,6 +28,7 @@ export interface Node {
   readonly value?: unknown;
   readonly literal?: unknown;
   readonly options?: readonly unknown[];
+  readonly getter?: (input: unknown) => unknown;
 }
 
 const decide =
@@ -36,7 +37,8 @@ const decide =
     is(value) ? (value as Json) : slow;
 
 /** -0 is not JSON. */
-const isJsonNumber = (value: number): boolean => Number.isFinite(value) && !Object.is(value, -0);
+export const isJsonNumber = (value: number): boolean =>
+  Number.isFinite(value) && !Object.is(value, -0);
 
 /** Types that `typeof` decides: tested in place, as a call per property would cost more than the test. */
 const plain = /^(string|number|boolean)$/;

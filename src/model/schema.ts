@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { SyncError } from "../errors.ts";
+import { type PlainColumns, plainColumns } from "./columns.ts";
 import { type Fast, type Node, compileFast, slow } from "./fast.ts";
-import { type Json, sameJson, toJson } from "./json.ts";
+import { type Json, sameJson, showError, toJson } from "./json.ts";
 
 /** Any synchronous valibot schema. */
 export type AnySchema = v.GenericSchema<unknown, unknown>;
@@ -16,9 +17,19 @@ const idempotent =
 /** Schemas of values that are not JSON. */
 const foreign = /^(bigint|blob|date|file|function|instance|map|nan|promise|set|symbol)$/;
 
+/** What a lazy schema stands for, where it tells without a value. */
+function lazily(node: Node): unknown {
+  try {
+    return node.getter?.(undefined);
+  } catch {
+    return undefined;
+  }
+}
+
 function children(node: Node): readonly Node[] {
   return [
-    ...(node.pipe?.slice(1) ?? []),
+    // With the first one: it may be a pipe of its own.
+    ...(node.pipe ?? []),
     ...Object.values(node.entries ?? {}),
     ...(node.items ?? []),
     ...(node.options ?? []),
@@ -27,13 +38,20 @@ function children(node: Node): readonly Node[] {
     node.rest,
     node.key,
     node.value,
+    lazily(node),
   ].filter(isNode);
 }
 
-function some(node: Node, test: (node: Node) => boolean, seen: Set<Node>): boolean {
-  if (seen.has(node)) return false;
+/** A lazy schema may be another one at each look: the depth ends it. */
+function some(
+  node: Node,
+  test: (node: Node) => boolean,
+  seen = new Set<Node>(),
+  depth = 32,
+): boolean {
+  if (seen.has(node) || depth === 0) return false;
   seen.add(node);
-  return test(node) || children(node).some((child) => some(child, test, seen));
+  return test(node) || children(node).some((child) => some(child, test, seen, depth - 1));
 }
 
 /** A few values that a schema is likely to accept; none where nothing can be guessed. */
@@ -54,7 +72,7 @@ function samples(node: Node, depth = 0): readonly unknown[] {
     case "enum":
       return node.options ?? [];
     case "array":
-      return [[first(node.item)], []];
+      return [...samples(node.item as Node, depth + 1).map((it) => [it]), []];
     case "tuple":
     case "strict_tuple":
     case "loose_tuple":
@@ -76,8 +94,10 @@ function samples(node: Node, depth = 0): readonly unknown[] {
         ),
       );
     }
-    default:
-      return isNode(node.wrapped) ? samples(node.wrapped, depth + 1) : [];
+    default: {
+      const inner = node.wrapped ?? lazily(node);
+      return isNode(inner) ? samples(inner, depth + 1) : [];
+    }
   }
 }
 
@@ -90,6 +110,8 @@ export interface Refusal {
 /** A parser that accepts JSON only, and whose output it would give back unchanged. */
 export interface Parser {
   readonly schema: AnySchema;
+  /** For tables with plain columns. */
+  readonly columns: PlainColumns | undefined;
   /** Parses into JSON of our own: frozen all the way down, shared with nobody. */
   take(input: unknown): { readonly value: Json } | Refusal;
   /** As `take`, of a value that is our own already: it is not copied where its parse would be the same. */
@@ -115,6 +137,12 @@ function notJson(value: unknown): { readonly value: Json } | Refusal {
   };
 }
 
+/** A function in the schema threw: the value is none that it is made for. */
+const broken = (error: unknown): Refusal => ({
+  code: "invalid",
+  issue: `Expected the schema to return, got ${showError(error)}`,
+});
+
 const quickly = (fast: Fast | undefined, input: unknown): { readonly value: Json } | undefined => {
   const value = fast === undefined ? slow : fast(input);
   return value === slow ? undefined : { value };
@@ -129,23 +157,18 @@ export function createParser(what: string, schema: AnySchema): Parser {
     );
   }
   let problem: string | undefined;
-  some(
-    schema,
-    (node) => {
-      if (node.async === true) problem ??= "an asynchronous schema";
-      if (node.kind === "schema" && foreign.test(node.type))
-        problem ??= `a schema of type "${node.type}"`;
-      return problem !== undefined;
-    },
-    new Set(),
-  );
+  some(schema, (node) => {
+    if (node.async === true) problem ??= "an asynchronous schema";
+    if (node.kind === "schema" && foreign.test(node.type))
+      problem ??= `a schema of type "${node.type}"`;
+    return problem !== undefined;
+  });
   if (problem !== undefined) {
     throw new SyncError("config", `Expected ${what} to consist of JSON values, got ${problem}`);
   }
   const transforms = some(
     schema,
     (node) => node.kind === "transformation" && !idempotent.test(node.type),
-    new Set(),
   );
 
   const taking = compileFast(schema, true);
@@ -165,9 +188,27 @@ export function createParser(what: string, schema: AnySchema): Parser {
     return { code: "unstable_schema", issue: `Expected the output to parse to itself, got ${got}` };
   }
 
+  function check(stored: unknown): { readonly value: Json } | Refusal {
+    const mine = notJson(stored);
+    if ("issue" in mine) return mine;
+    const result = v.safeParse(schema, mine.value);
+    return result.success ? mine : { code: "invalid", issue: describeIssue(result.issues[0]) };
+  }
+
+  const guarded =
+    (fast: Fast | undefined, slowly: typeof parse) =>
+    (input: unknown): { readonly value: Json } | Refusal => {
+      try {
+        return quickly(fast, input) ?? slowly(input);
+      } catch (error) {
+        return broken(error);
+      }
+    };
+  const take = guarded(taking, parse);
+
   if (transforms) {
     for (const sample of samples(schema)) {
-      const result = parse(sample);
+      const result = take(sample);
       if ("issue" in result && result.code === "unstable_schema") {
         throw new SyncError(
           "unstable_schema",
@@ -178,15 +219,9 @@ export function createParser(what: string, schema: AnySchema): Parser {
   }
   return {
     schema,
-    take: (input) => quickly(taking, input) ?? parse(input),
-    reuse: (input) => quickly(keeping, input) ?? parse(input),
-    keep(stored) {
-      const kept = quickly(keeping, stored);
-      if (kept !== undefined) return kept;
-      const mine = notJson(stored);
-      if ("issue" in mine) return mine;
-      const result = v.safeParse(schema, mine.value);
-      return result.success ? mine : { code: "invalid", issue: describeIssue(result.issues[0]) };
-    },
+    columns: plainColumns(schema),
+    take,
+    reuse: guarded(keeping, parse),
+    keep: guarded(keeping, check),
   };
 }

@@ -42,6 +42,8 @@ export type DecodedSegment =
   | {
       readonly ids: readonly string[];
       readonly pos: number | readonly number[];
+      readonly names: readonly string[];
+      readonly columns: readonly (readonly unknown[])[];
       /** The row at an index: a new object, not validated by its table's schema yet. */
       row(index: number): unknown;
     }
@@ -59,7 +61,7 @@ export function decodeSegment(value: unknown): DecodedSegment {
     return { reason: "Expected a segment with ids and columns" };
   const count = ids.length;
   if (
-    typeof pos !== "number" &&
+    !Number.isSafeInteger(pos) &&
     !(Array.isArray(pos) && pos.length === count && pos.every(Number.isSafeInteger))
   ) {
     return { reason: "Expected a segment to have a position for each row" };
@@ -78,6 +80,8 @@ export function decodeSegment(value: unknown): DecodedSegment {
     if (
       typeof name !== "string" ||
       name === "__proto__" ||
+      name === "id" ||
+      names.includes(name) ||
       !Array.isArray(items) ||
       items.length !== count
     ) {
@@ -91,6 +95,8 @@ export function decodeSegment(value: unknown): DecodedSegment {
   return {
     ids: ids as readonly string[],
     pos: pos as number | readonly number[],
+    names,
+    columns: values,
     row(index) {
       const row: Record<string, unknown> = { id: ids[index] as string };
       for (let at = 0; at < names.length; at += 1) {

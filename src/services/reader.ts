@@ -7,6 +7,7 @@
 import { type BaseIndex, type SegmentState } from "../model/base-index.ts";
 import { type Definition } from "../model/definition.ts";
 import { type LogRecord, type RejectedEvent, type Row } from "../model/log.ts";
+import { rowsFromColumns } from "../model/columns.ts";
 import { decodeSegment } from "../model/segment.ts";
 import { type Meta, decodeMeta, decodeRecord, decodeRejected } from "../model/stored.ts";
 import { type Connection, type SegmentKey } from "./ports.ts";
@@ -85,21 +86,29 @@ function readSegment(
   }
   const rows = base.rows.get(table) ?? [];
   base.rows.set(table, rows);
+  states.push({ no, ...mark, ids: segment.ids, positions: segment.pos });
   const parser = definition.tables.get(table)?.parser;
+  const keep = (row: Row): void => {
+    if (stream === undefined) rows.push(row);
+    else stream(table, row);
+  };
+  const whole =
+    parser?.columns && rowsFromColumns(parser.columns, segment.ids, segment.names, segment.columns);
+  if (whole !== undefined) {
+    for (const row of whole) keep(row);
+    return;
+  }
   for (let at = 0; at < segment.ids.length; at += 1) {
     const raw = segment.row(at);
     const kept = parser?.keep(raw);
-    if (kept !== undefined && "value" in kept) {
-      if (stream === undefined) rows.push(kept.value as Row);
-      else stream(table, kept.value as Row);
-    } else
+    if (kept !== undefined && "value" in kept) keep(kept.value as Row);
+    else
       damage.push({
         key: `row/${table}/${segment.ids[at] as string}`,
         raw,
         reason: kept?.issue ?? "",
       });
   }
-  states.push({ no, ...mark, ids: segment.ids, positions: segment.pos });
 }
 
 /** Log records in order, damaged ones replaced; tells whether a position is missing after `floor`. */
