@@ -64,7 +64,7 @@ export function createFollower({
   function note(position: number, record: LogRecord): void {
     if (record.kind === "base") {
       index.note(record.changes);
-      if (ledger !== undefined) ledger.settled = record.settled;
+      if (ledger !== undefined) ledger.settled = replica.settled();
     }
     if (record.kind === "dismiss" && record.from === "quarantine") {
       for (const id of record.ids) {
@@ -146,7 +146,8 @@ export function createFollower({
 
     /** Takes over a picture. False: memory is ahead of it and cannot be bridged; read again. */
     adopt(picture: Picture, kept: readonly QuarantineEntry[]): boolean {
-      const log = bridge(picture);
+      // Without a base the picture only adds to memory, which may be ahead of it.
+      const log = picture.base === null ? picture.log : bridge(picture);
       if (log === undefined) return false;
       if (log.some(([, record]) => record.schema > schema)) {
         signal({ type: "schema.newer" });

@@ -103,7 +103,8 @@ export interface Definition {
   readonly development: boolean;
 }
 
-const names = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
+/** The two words are no names of records: valibot leaves such keys out, and with them what is stored under them. */
+const names = /^(?!(?:constructor|prototype)$)[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 
 function expectRecord(what: string, value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -127,20 +128,44 @@ function expectFunction(what: string, value: unknown): void {
   }
 }
 
+const noRow =
+  /^(array|boolean|enum|literal|never|null|number|picklist|string|undefined|void|.*tuple)$/;
+
+/** The schemas that the id of a row may go by. `null`: rows need not have one. Empty where that cannot be seen. */
+function idsOf(schema: AnySchema): readonly AnySchema[] | null {
+  const { type, entries, options } = schema as unknown as {
+    readonly type: string;
+    readonly entries?: Readonly<Record<string, AnySchema>>;
+    readonly options?: readonly AnySchema[];
+  };
+  if (noRow.test(type)) return null;
+  if (entries !== undefined) {
+    const id = Object.hasOwn(entries, "id") ? entries["id"] : undefined;
+    return id === undefined ? null : [id];
+  }
+  if (options === undefined || !/^(intersect|union|variant)$/.test(type)) return [];
+  const all = options.map(idsOf);
+  const found = all.filter((it) => it !== null);
+  // Of an intersection one part says it all, of a union each option stands for itself.
+  const isEnough = type === "intersect" ? found.length > 0 : found.length === all.length;
+  return isEnough ? found.flat() : null;
+}
+
 /** A schema of rows must refuse a row without a string id, and keep the id it was given. */
 function expectId(what: string, schema: AnySchema): void {
-  const entries = (schema as { readonly entries?: Readonly<Record<string, AnySchema>> }).entries;
-  const id = entries !== undefined && Object.hasOwn(entries, "id") ? entries["id"] : undefined;
-  if (entries !== undefined && id === undefined) {
+  const ids = idsOf(schema);
+  if (ids === null) {
     throw new SyncError(
       "config",
       `Expected the schema of ${what} to have a string "id", got no "id"`,
     );
   }
-  if (id !== undefined) {
+  for (const id of ids) {
     const parser = createParser(`"id" of ${what}`, id);
     for (const wrong of [undefined, 1, null]) {
-      if (!("issue" in parser.take(wrong))) {
+      const taken = parser.take(wrong);
+      // `undefined` is no JSON, but a schema that lets it pass lets rows without id pass.
+      if ("value" in taken || taken.code !== "invalid") {
         throw new SyncError(
           "config",
           `Expected "id" of ${what} to be a string, got a schema that takes ${show(wrong)}`,

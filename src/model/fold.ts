@@ -31,6 +31,7 @@ export interface NextBase extends Pick<
 
 /** A base record of at most about `most` row images: a larger one would hold up every tab. */
 export function nextBase(replica: Replica, most = 10_000): NextBase | undefined {
+  if (!replica.mayDecide()) return undefined;
   const { overlay } = replica;
   const logged = replica.logged();
   let count = 0;

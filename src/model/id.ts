@@ -17,7 +17,7 @@ export function createIdMaker(
     }
     const random = pool.subarray(at, at + 10);
     at += 10;
-    const time = now();
+    const time = Math.floor(now());
     if (time > last) {
       last = time;
       // Half of the range: there is room to count up within one millisecond.

@@ -85,15 +85,24 @@ function copy(value: unknown, depth: number): Json {
   return Object.freeze(out);
 }
 
-/** Copies a value deeply into frozen JSON, or says where it is not JSON. Undefined properties are left out. */
-export function toJson(value: unknown): { value: Json } | { issue: JsonIssue } {
+/** What was thrown, in words: an app can throw what cannot be made a string. */
+export function showError(error: unknown): string {
   try {
-    return { value: copy(value, maxDepth) };
+    return show(String(error));
+  } catch {
+    return show(error);
+  }
+}
+
+/** Copies a value deeply into frozen JSON, or says where it is not JSON. Undefined properties are left out. */
+export function toJson(value: unknown, depth = maxDepth): { value: Json } | { issue: JsonIssue } {
+  try {
+    return { value: copy(value, depth) };
   } catch (error) {
     if (error instanceof NotJson)
       return { issue: { path: `$${error.path}`, reason: error.reason } };
     // A getter or a proxy of the app threw while it was read.
-    return { issue: { path: "$", reason: `a readable value, got an error: ${String(error)}` } };
+    return { issue: { path: "$", reason: `a readable value, got an error: ${showError(error)}` } };
   }
 }
 

@@ -8,17 +8,21 @@ import { type Envelope, type LogRecord } from "./log.ts";
 /** Shorter arrays are not worth the work. */
 const least = 64;
 
-/** Stands for an array in a packed payload. A payload that has this key itself is not packed. */
+/** Stands for an array in a packed payload. A payload where this key is in the way is not packed. */
 const mark = "\u0000columns";
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const isPacked = (value: Json | undefined): value is JsonObject =>
+  isObject(value) && Object.hasOwn(value, mark);
+
 function columnsOf(rows: readonly Json[]): JsonObject | undefined {
   const [first] = rows;
   if (!isObject(first)) return undefined;
   const names = Object.keys(first);
-  if (names.includes(mark)) return undefined;
+  // Rows without a property would leave no column that says how many they are.
+  if (names.length === 0 || names.includes(mark)) return undefined;
   const columns = names.map((): Json[] => []);
   for (const row of rows) {
     if (!isObject(row)) return undefined;
@@ -41,6 +45,7 @@ function pack(payload: Json): Json | undefined {
   if (!isObject(payload) || Object.hasOwn(payload, mark)) return undefined;
   const packed: Record<string, Json> = {};
   for (const [name, value] of Object.entries(payload)) {
+    if (isPacked(value)) return undefined;
     if (!Array.isArray(value) || value.length < least) continue;
     const columns = columnsOf(value as readonly Json[]);
     if (columns !== undefined) packed[name] = columns;
@@ -56,14 +61,12 @@ function unpackRows(value: JsonObject): Json {
   );
 }
 
-const isPacked = (value: Json | undefined): value is JsonObject =>
-  isObject(value) && Object.hasOwn(value, mark);
-
 /** The payload as it was before `pack`; throws where it was not made by it. */
 export function unpack(payload: Json): Json {
   if (isPacked(payload)) return unpackRows(payload);
+  if (!isObject(payload)) throw new TypeError("Expected a packed payload to be an object");
   return Object.fromEntries(
-    Object.entries(payload as unknown as JsonObject).map(([name, value]) => [
+    Object.entries(payload).map(([name, value]) => [
       name,
       isPacked(value) ? unpackRows(value) : value,
     ]),

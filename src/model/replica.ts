@@ -209,7 +209,12 @@ export function createReplica(definition: Definition, tab: string) {
   /** How many entries of the overlay are logged: they are the first ones. */
   let logged = 0;
   let position = 0;
+  /** Where this tab, leading, wrote a base record that memory has not reached. */
+  let ahead = 0;
   let settled: Watermark = { position: 0, index: 0 };
+  /** Commit records that memory has: those folded at the last reload, by tab, and the numbers of those since. */
+  let folded: Readonly<Record<string, WriterMark>> = {};
+  const seen = new Map<string, Set<number>>();
 
   function createEntry(
     unit: Unit,
@@ -389,6 +394,19 @@ export function createReplica(definition: Definition, tab: string) {
     for (const entry of rest) overlay.push(entry);
   }
 
+  const markOf = (writer: string): WriterMark | undefined =>
+    Object.hasOwn(folded, writer) ? folded[writer] : undefined;
+
+  /** Whether a commit record is in memory already under another position: it counts once (G7). Notes it. */
+  function isRepeated({ kind, tab: writer, n }: LogRecord): boolean {
+    if (kind !== "commit") return false;
+    let numbers = seen.get(writer);
+    if (numbers === undefined) seen.set(writer, (numbers = new Set()));
+    if (numbers.has(n) || isFolded(markOf(writer), n)) return true;
+    numbers.add(n);
+    return false;
+  }
+
   /** Puts positions on own entries; offsets follow the events of their record. */
   function place(entries: readonly Entry[], at: number): void {
     let offset = 0;
@@ -430,6 +448,8 @@ export function createReplica(definition: Definition, tab: string) {
     settled: () => settled,
     /** How many entries of the overlay are logged: they are the first ones. */
     logged: () => logged,
+    /** False while a base record of this tab is not in memory: to decide now would be to decide the same events again. */
+    mayDecide: () => position >= ahead,
 
     /**
      * Applies a commit of this tab. Throws its `SyncError` and changes nothing when it cannot be applied.
@@ -480,9 +500,15 @@ export function createReplica(definition: Definition, tab: string) {
         tab: record.tab,
         n: record.n,
       });
+      if (todo.tag !== "known" && todo.tag !== "gap" && isRepeated(record)) {
+        position = at;
+        return { tag: "applied", changes: undefined, settlements: [] };
+      }
       switch (todo.tag) {
         case "known":
+          break;
         case "gap":
+          if (record.kind === "base" && record.tab === tab) ahead = Math.max(ahead, at);
           break;
         case "note":
           position = at;
@@ -544,9 +570,12 @@ export function createReplica(definition: Definition, tab: string) {
       takeDecisions(from);
       settled = from.settled;
       position = from.floor;
+      folded = from.writers;
+      seen.clear();
       const settlements: Settlement[] = [];
       for (const [at, record] of from.log) {
         position = Math.max(position, at);
+        if (isRepeated(record)) continue;
         if (record.kind === "commit") {
           const known = record.tab === tab ? written.get(record.n) : undefined;
           if (known !== undefined) place(known, at);
@@ -564,10 +593,10 @@ export function createReplica(definition: Definition, tab: string) {
       }
       const decided = overlay.splice(0, countDecided());
       logged = overlay.length;
-      const seen = new Set([...overlay, ...decided]);
-      const marks = Object.hasOwn(from.writers, tab) ? from.writers[tab] : undefined;
+      const inLog = new Set([...overlay, ...decided]);
+      const marks = markOf(tab);
       for (const entry of mine) {
-        if (entry.told || seen.has(entry)) continue;
+        if (entry.told || inLog.has(entry)) continue;
         // Not in the log: it was decided and folded by others, or it is still to be written. What waits has no number yet.
         const isGone = entry.position !== null || (entry.n > 0 && isFolded(marks, entry.n));
         if (isGone) decided.push(entry);

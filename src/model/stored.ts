@@ -1,6 +1,6 @@
 /** What is read from disk or arrives in a message, checked. Nothing from outside is trusted (G12). */
 import * as v from "valibot";
-import { type Json, toJson } from "./json.ts";
+import { type Json, maxDepth, toJson } from "./json.ts";
 import { type Envelope, type LogRecord, type RejectedEvent } from "./log.ts";
 import { type StoredEnvelope, unpack } from "./packed.ts";
 
@@ -59,7 +59,8 @@ const parsed = <T>(schema: v.GenericSchema<unknown, T>, value: unknown): T | und
 /** Deeply frozen, and JSON; undefined when it is not. */
 function jsonOf<T>(value: T | undefined): T | undefined {
   if (value === undefined) return undefined;
-  const result = toJson(value);
+  // A payload or row may be as deep as JSON goes here: what is around it comes on top.
+  const result = toJson(value, maxDepth + 8);
   return "value" in result ? (result.value as T) : undefined;
 }
 

@@ -43,6 +43,7 @@ const op = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constant("hold" as const), tab) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("adoptHeld" as const), tab) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("kill" as const), tab) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("double" as const), fc.nat(30)) },
 );
 
 const envelopes = ({ facts }: Facts) => {
@@ -81,7 +82,8 @@ function run(size: number, tabs: number, ops: readonly Op[]): void {
         for (const each of world.tabs) each.fold(step[1]);
         break;
       case "kill":
-        world.kill(step[1]);
+      case "double":
+        world[step[0]](step[1]);
         break;
       case "take":
       case "lead":

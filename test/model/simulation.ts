@@ -86,7 +86,11 @@ export function createWorld(size: number) {
 
   function stepsTo(position: number): Step[] {
     const steps: Step[] = [];
+    const seen = new Set<string>();
     history.slice(0, position).forEach((record, index) => {
+      // A record that is there twice counts once.
+      if (record.kind === "commit" && seen.has(`${record.n} ${record.tab}`)) return;
+      seen.add(`${record.n} ${record.tab}`);
       if (record.kind === "base") steps.push({ close: record.settled.position });
       if (record.kind !== "commit") return;
       let unit: Envelope[] = [];
@@ -436,6 +440,11 @@ export function createWorld(size: number) {
       const [tab] = tabs.splice(nth % tabs.length, 1);
       if (tab === leader) leader = undefined;
       open();
+    },
+    double(nth: number): void {
+      const commits = history.filter((record) => record.kind === "commit");
+      const record = commits[nth % Math.max(1, commits.length)];
+      if (record !== undefined) append(record);
     },
     check: (): void => tabs.forEach((tab) => tab.check()),
     /** Faults stop: all tabs, and a fresh one, come to the same rows and decisions. */
