@@ -54,6 +54,8 @@ export function createFollower({
   let heard = 0;
   /** Rows of the first load are in the tables before their listeners hear of them. */
   let shown = false;
+  /** Of the latest base that was taken over. */
+  let floor = 0;
 
   function take(effects: Effects): void {
     settle(effects.settlements);
@@ -71,7 +73,7 @@ export function createFollower({
         quarantine.delete(id);
         // The damaged bytes leave their segment with the next fold.
         const [from, table, ...rest] = id.split("/");
-        if (from === "row" && table !== undefined)
+        if (from === "row" && table !== undefined && replica.tables.has(table))
           index.note([[table, rest.join("/"), null, position]]);
       }
     }
@@ -96,6 +98,14 @@ export function createFollower({
     }
   }
 
+  /** A fold adds no record: only this tells that the segments of a picture are others by now. */
+  function isStale({ base, meta }: Picture): boolean {
+    if (base === null) return false;
+    return (
+      meta.floor < Math.max(floor, ledger?.floor ?? 0) || !index.covers(meta.manifest, base.read)
+    );
+  }
+
   /** The picture's log, and what arrived since; undefined when memory is ahead and the records between are not at hand. */
   function bridge(picture: Picture): (readonly [number, LogRecord])[] | undefined {
     const log = [...picture.log];
@@ -117,6 +127,8 @@ export function createFollower({
       return ledger;
     },
     position: () => replica.position(),
+    /** Has the log read, to see whether there is something that nobody told of. */
+    look: (): void => signal({ type: "gap.found", position: replica.position() + 1 }),
     behind: () => Math.max(0, heard - replica.position()),
     hear,
 
@@ -125,6 +137,11 @@ export function createFollower({
       heard = Math.max(heard, position);
       if (record.schema > schema) {
         signal({ type: "schema.newer" });
+        return;
+      }
+      // Until the first load is done the tables hold rows of a base that is not whole yet.
+      if (!shown) {
+        hear(position);
         return;
       }
       const received = replica.receive(position, record);
@@ -144,11 +161,11 @@ export function createFollower({
       return (name, row) => replica.tables.get(name)?.set(row.id, row);
     },
 
-    /** Takes over a picture. False: memory is ahead of it and cannot be bridged; read again. */
+    /** Takes over a picture. False: memory is ahead of it; read again. */
     adopt(picture: Picture, kept: readonly QuarantineEntry[]): boolean {
       // Without a base the picture only adds to memory, which may be ahead of it.
       const log = picture.base === null ? picture.log : bridge(picture);
-      if (log === undefined) return false;
+      if (log === undefined || isStale(picture)) return false;
       if (log.some(([, record]) => record.schema > schema)) {
         signal({ type: "schema.newer" });
         return true;
@@ -160,6 +177,7 @@ export function createFollower({
         heard = replica.position();
         return true;
       }
+      floor = meta.floor;
       const effects = replica.reload({
         floor: meta.floor,
         settled: meta.settled,

@@ -220,7 +220,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         const group = pipeline.acknowledge(n);
         if (group === undefined) return;
         if (!memoryOnly || group.dismissal !== undefined) pipeline.keep(group);
-        if (position === null) follower.hear(follower.position() + 1);
+        if (position === null) follower.look();
         else {
           follower.receive(position, group.record);
           tabs.changed(position, group.record);
@@ -364,7 +364,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       tabs.open();
       send({ type: "page.returned" });
       // What was said meanwhile was not heard.
-      if (shared.incarnation !== "") follower.hear(follower.position() + 1);
+      if (shared.incarnation !== "") follower.look();
     }
   }
 
