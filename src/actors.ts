@@ -1,71 +1,16 @@
 /** The services that the machines name, made from the ports. They do what a machine decided, and report. */
 import { type AnyEventObject, fromCallback, fromPromise } from "xstate";
-import { type QuarantineEntry } from "./api.ts";
 import { SyncError } from "./errors.ts";
-import { type Follower } from "./follower.ts";
+import { handoffActors } from "./leader.ts";
 import { commitMachine, type PersisterCommand } from "./machines/commit.ts";
 import { failureOf } from "./machines/common.ts";
 import { type LockCommand, electionMachine } from "./machines/election.ts";
-import { type LeaderResult, type Recovered, handoffMachine } from "./machines/handoff.ts";
 import { type ReadMode, type ReadReport, loadMachine } from "./machines/load.ts";
 import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
-import { type Definition } from "./model/definition.ts";
-import { type FoldPlan, nextBase, planFold } from "./model/fold.ts";
-import { type BaseRecord } from "./model/log.ts";
 import { encodeRecord } from "./model/packed.ts";
-import { type Meta, freshMeta } from "./model/stored.ts";
-import { type Pipeline } from "./pipeline.ts";
-import {
-  type Connection,
-  type Delete,
-  type Durability,
-  type Environment,
-  type LeaderWritten,
-  type Put,
-  StorageFailure,
-  type StoragePort,
-} from "./services/ports.ts";
+import { freshMeta } from "./model/stored.ts";
 import { type Picture, readDisk } from "./services/reader.ts";
-import { type Tabs } from "./tabs.ts";
-
-/** What the services of one tab share. */
-export interface Shared {
-  readonly name: string;
-  readonly tab: string;
-  readonly schema: number;
-  readonly durability: Durability;
-  readonly definition: Definition;
-  readonly environment: Environment;
-  readonly follower: Follower;
-  readonly pipeline: Pipeline;
-  readonly tabs: Tabs;
-  /** Of the lock. */
-  lock: string;
-  storage: StoragePort;
-  connection: Connection | undefined;
-  /** The connection whose data was read and found to be what memory holds: no other one is written to. */
-  recognised: Connection | undefined;
-  /** Of the database as it was first read; empty before. */
-  incarnation: string;
-  /** The term that this tab claimed; undefined while it does not lead. */
-  term: number | undefined;
-  /** Why loading failed, for the status. */
-  reason: string | undefined;
-  readonly randomName: () => string;
-}
-
-function connected(shared: Shared): Connection {
-  if (shared.connection === undefined)
-    throw new StorageFailure("lost", "Expected an open connection, got none");
-  return shared.connection;
-}
-
-/** For writes. The database behind a new connection may be another one than before. */
-function recognised(shared: Shared): Connection {
-  const connection = connected(shared);
-  if (connection === shared.recognised) return connection;
-  throw new StorageFailure("aborted", "Expected data that was read before, got a new connection");
-}
+import { type Shared, connected, quarantineEntries, recognised } from "./shared.ts";
 
 function storageActors(shared: Shared) {
   const connector = fromCallback<ConnectorCommand>(({ receive, sendBack }) => {
@@ -105,25 +50,6 @@ function storageActors(shared: Shared) {
     return drop;
   });
   return storageMachine.provide({ actors: { connector } });
-}
-
-/** Quarantined pieces by their place, as stored. */
-function quarantineEntries(picture: Picture, now: number): QuarantineEntry[] {
-  const stored = picture.quarantine.map(([id, value]): QuarantineEntry => {
-    const { reason, raw, at } = (
-      typeof value === "object" && value !== null ? value : {}
-    ) as Partial<QuarantineEntry>;
-    return {
-      id,
-      reason: typeof reason === "string" ? reason : "",
-      raw,
-      at: typeof at === "number" ? at : now,
-    };
-  });
-  return [
-    ...stored,
-    ...picture.damage.map(({ key, raw, reason }) => ({ id: key, raw, reason, at: now })),
-  ];
 }
 
 function loadActors(shared: Shared) {
@@ -187,7 +113,6 @@ function loadActors(shared: Shared) {
     const taken = picture;
     picture = undefined;
     if (taken === undefined) return follower.position();
-    // Memory went ahead of the picture and cannot be bridged: -1 is behind every wanted position.
     const adopted = follower.adopt(taken, quarantineEntries(taken, environment.clock.now()));
     return adopted ? follower.position() : -1;
   }
@@ -301,176 +226,13 @@ function electionActors(shared: Shared) {
     function beat(): void {
       tabs.beat();
       beats += 1;
-      if (beats % lookEvery === 0) shared.follower.hear(shared.follower.position() + 1);
+      if (beats % lookEvery === 0) shared.follower.look();
       timer = environment.clock.setTimeout(beat, beatEvery);
     }
     beat();
     return () => environment.clock.clearTimeout(timer);
   });
   return electionMachine.provide({ actors: { lock, heart }, actions: { poke: () => tabs.poke() } });
-}
-
-function handoffActors(shared: Shared) {
-  const { follower, environment, pipeline, tabs } = shared;
-  let writing: Promise<unknown> = Promise.resolve();
-
-  function write(promise: Promise<LeaderWritten>): Promise<LeaderWritten> {
-    writing = promise.catch(() => undefined);
-    return promise;
-  }
-
-  async function claim(signal: AbortSignal): Promise<void> {
-    shared.term = undefined;
-    const term = await recognised(shared).claim();
-    if (!signal.aborted) shared.term = term;
-  }
-
-  async function recover(signal: AbortSignal): Promise<Recovered> {
-    follower.startLeading();
-    while (!signal.aborted) {
-      const outcome = await readDisk({
-        connection: recognised(shared),
-        definition: shared.definition,
-        index: follower.index,
-        after: 0,
-        whole: true,
-        stream: undefined,
-      });
-      if (outcome.tag === "newer") return "newer";
-      if (outcome.tag !== "read")
-        throw new StorageFailure("lost", `Expected readable data, got ${outcome.tag}`);
-      const { picture } = outcome;
-      if (picture.meta.schema > shared.schema) return "newer";
-      if (picture.damage.length > 0) {
-        const now = environment.clock.now();
-        const puts = picture.damage.map(({ key, raw, reason }): readonly [string, unknown] => [
-          key,
-          { raw, reason, at: now },
-        ]);
-        await recognised(shared).quarantine(puts, []);
-      }
-      if (signal.aborted) break;
-      if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;
-    }
-    tabs.beat();
-    return "recovered";
-  }
-
-  async function decide(): Promise<LeaderResult> {
-    const next = nextBase(follower.replica);
-    if (next === undefined || shared.term === undefined) return "nothing";
-    const { tail, ...body } = next;
-    const n = pipeline.nextNumber();
-    const record: BaseRecord = {
-      kind: "base",
-      tab: shared.tab,
-      n,
-      schema: shared.schema,
-      term: shared.term,
-      ...body,
-    };
-    const written = await write(
-      recognised(shared).lead({
-        term: shared.term,
-        append: record,
-        durability: shared.durability,
-        ...(tail === undefined ? {} : { tail }),
-      }),
-    );
-    if (written.tag === "fenced") return "fenced";
-    if (written.tag === "tailMoved") {
-      follower.hear(written.tail);
-      return "nothing";
-    }
-    if (written.position !== null) {
-      follower.receive(written.position, record);
-      tabs.changed(written.position, record);
-    }
-    return nextBase(follower.replica) === undefined ? "done" : "more";
-  }
-
-  async function plan(): Promise<FoldPlan | undefined> {
-    const { ledger } = follower;
-    if (ledger === undefined) return undefined;
-    // Rows of a table that this code does not know would be lost with their records.
-    for (const [table, ids] of follower.index.moved)
-      if (ids.size > 0 && !shared.definition.tables.has(table)) return undefined;
-    const steps = planFold(follower.replica, follower.index, ledger, environment.clock.now());
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) return step.value;
-      await environment.clock.pause();
-    }
-  }
-
-  async function fold(signal: AbortSignal): Promise<LeaderResult> {
-    const { term } = shared;
-    const planned = await plan();
-    const { ledger } = follower;
-    // A plan of an earlier term says nothing about the base as it is now.
-    if (signal.aborted || planned === undefined || ledger === undefined || term === undefined)
-      return "nothing";
-    const meta: Partial<Meta> = {
-      manifest: planned.manifest as Meta["manifest"],
-      floor: planned.floor,
-      settled: planned.settled,
-      writers: planned.writers as Meta["writers"],
-      keys: follower.replica.keys() as Meta["keys"],
-    };
-    const puts: Put[] = [
-      ...planned.segments.map(([table, no, value]): Put => ({
-        store: "segments",
-        key: [table, no],
-        value,
-      })),
-      ...Object.entries(meta).map(([key, value]): Put => ({ store: "meta", key, value })),
-      ...planned.rejected.map((it): Put => ({ store: "rejected", key: it.event.id, value: it })),
-    ];
-    const deletes: Delete[] = [
-      ...planned.dropped.map((key): Delete => ({ store: "segments", key })),
-      ...planned.dismissed.map((key): Delete => ({ store: "rejected", key })),
-      ...ranges(planned.folded),
-    ];
-    const written = await write(
-      recognised(shared).lead({ term, puts, deletes, durability: "strict" }),
-    );
-    if (written.tag === "fenced") return "fenced";
-    for (const [table, segments] of planned.next) follower.index.replace(table, segments);
-    ledger.floor = planned.floor;
-    ledger.writers = planned.writers;
-    for (const position of planned.folded) ledger.tail.delete(position);
-    return "done";
-  }
-
-  return handoffMachine.provide({
-    actors: {
-      claim: fromPromise<void, void>(({ signal }) => claim(signal)),
-      recover: fromPromise<Recovered, void>(({ signal }) => recover(signal)),
-      decide: fromPromise<LeaderResult, void>(decide),
-      fold: fromPromise<LeaderResult, void>(({ signal }) => fold(signal)),
-      settle: fromPromise<void, void>(async () => {
-        await writing;
-        tabs.bye();
-      }),
-    },
-    actions: {
-      resign() {
-        shared.term = undefined;
-        follower.stopLeading();
-      },
-    },
-  });
-}
-
-/** Positions in ascending order → as few ranges as hold them. */
-function ranges(positions: readonly number[]): Delete[] {
-  const all: { store: "log"; from: number; to: number }[] = [];
-  for (const position of positions.toSorted((a, b) => a - b)) {
-    const last = all.at(-1);
-    if (last !== undefined && last.to === position - 1) last.to = position;
-    else all.push({ store: "log", from: position, to: position });
-  }
-  return all;
 }
 
 /** The machines with their services, for the root. */

@@ -1,4 +1,5 @@
 /** The public types: what an app writes, and what it gets. */
+import type * as v from "valibot";
 import {
   type Actor,
   type AnyActorLogic,
@@ -9,7 +10,6 @@ import {
 import {
   type EventDefinitions,
   type ModelConfig,
-  type PayloadOf,
   type RowOf,
   type TableSchemas,
 } from "./model/definition.ts";
@@ -44,7 +44,10 @@ export interface SyncConfig<T extends TableSchemas, E extends EventDefinitions> 
 
 /** One event for `commit`. */
 export type EventInput<E extends EventDefinitions> = {
-  [N in keyof E & string]: { readonly name: N; readonly payload: PayloadOf<E[N]> };
+  [N in keyof E & string]: {
+    readonly name: N;
+    readonly payload: v.InferInput<E[N]["schema"]>;
+  };
 }[keyof E & string];
 
 /** A table as the app reads it: always current, rows frozen. */

@@ -1,6 +1,6 @@
 /** `createSyncActor`: wires gate, machines and services. The only file that knows all of them. */
 import { type AnyActorRef, type InspectionEvent, createActor } from "xstate";
-import { type Shared, groupOf, provideActors } from "./actors.ts";
+import { groupOf, provideActors } from "./actors.ts";
 import { type SyncActor, type SyncConfig, type SyncExport, type TableReaders } from "./api.ts";
 import { createCollections } from "./collections.ts";
 import { toUnit } from "./commit-input.ts";
@@ -18,6 +18,7 @@ import { createReporter } from "./reporter.ts";
 import { browserEnvironment } from "./services/browser-environment.ts";
 import { createMemoryStorage } from "./services/memory-storage.ts";
 import { type Environment, type LifecycleEvent } from "./services/ports.ts";
+import { type Shared } from "./shared.ts";
 import { type StatusFacts } from "./status.ts";
 import { createTabs } from "./tabs.ts";
 

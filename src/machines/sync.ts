@@ -15,7 +15,7 @@
  * 4. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
  *    that does not answer does not keep the app from stopping.
  */
-import { type ActorRefFrom, type AnyActorRef, sendTo, setup } from "xstate";
+import { type AnyActorRef, sendTo, setup } from "xstate";
 import { type CommitReport, type QueueView, commitMachine } from "./commit.ts";
 import { maxIterations } from "./common.ts";
 import { type ElectionReport, electionMachine } from "./election.ts";
@@ -92,7 +92,7 @@ export const syncMachine = setup({
     /** Provided: resolves `ready`. */
     ready: () => undefined,
     /** Provided: rejects `ready` and what waits for disk. */
-    unusable: (_, __: { code: "outdated" | "load_failed" }) => undefined,
+    unusable: (_args, _params: { code: "outdated" | "load_failed" }) => undefined,
   },
 }).createMachine({
   id: "sync",
@@ -225,4 +225,3 @@ export const syncMachine = setup({
   options: { maxIterations },
 });
 
-export type SyncMachineActor = ActorRefFrom<typeof syncMachine>;

@@ -34,7 +34,7 @@ export type Action = CreateAction | UpdateAction | UpsertAction | DeleteAction;
  * @example
  * create("todos", { id: "t1", text: "Milk", done: false });
  */
-export function create<const N extends string, R extends { readonly id: string }>(
+export function create<const N extends string, const R extends { readonly id: string }>(
   table: N,
   row: R,
 ): CreateAction<N, R> {
@@ -47,7 +47,7 @@ export function create<const N extends string, R extends { readonly id: string }
  * @example
  * update("todos", { id: "t1", done: true });
  */
-export function update<const N extends string, R extends { readonly id: string }>(
+export function update<const N extends string, const R extends { readonly id: string }>(
   table: N,
   row: R,
 ): UpdateAction<N, R> {
@@ -60,7 +60,7 @@ export function update<const N extends string, R extends { readonly id: string }
  * @example
  * upsert("settings", { id: "theme", value: "dark" });
  */
-export function upsert<const N extends string, R extends { readonly id: string }>(
+export function upsert<const N extends string, const R extends { readonly id: string }>(
   table: N,
   row: R,
 ): UpsertAction<N, R> {

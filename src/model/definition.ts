@@ -45,12 +45,16 @@ export type EventDefinitions = Readonly<Record<string, EventDefinition>>;
 export type RowOf<T extends TableSchemas, N extends keyof T> = Readonly<v.InferOutput<T[N]>>;
 export type PayloadOf<D extends EventDefinition> = v.InferOutput<D["schema"]>;
 
+/** Readonly at every depth: rows are copied and frozen, so what they are made of may be frozen as well. */
+type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+type NewRow<T extends TableSchemas, N extends keyof T> = Frozen<RowOf<T, N>>;
+
 /** The actions that materializers of these tables may return. */
 export type ActionOn<T extends TableSchemas> = {
   [N in keyof T & string]:
-    | CreateAction<N, RowOf<T, N>>
-    | UpdateAction<N, { readonly id: string } & Partial<RowOf<T, N>>>
-    | UpsertAction<N, RowOf<T, N>>
+    | CreateAction<N, NewRow<T, N>>
+    | UpdateAction<N, { readonly id: string } & Partial<NewRow<T, N>>>
+    | UpsertAction<N, NewRow<T, N>>
     | DeleteAction<N>;
 }[keyof T & string];
 

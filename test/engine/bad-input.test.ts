@@ -14,8 +14,8 @@ import { added, createLab, removed, renamed, shown } from "../support/lab.ts";
 
 type Config = SyncConfig<TableSchemas, EventDefinitions>;
 
-const code = (expected: string): unknown =>
-  expect.objectContaining({ name: "SyncError", code: expected });
+const code = (expected: string): Error =>
+  expect.objectContaining({ name: "SyncError", code: expected }) as Error;
 
 /** An app whose materializers do what its events ask for. */
 function openWild(lab: ReturnType<typeof createLab>) {
@@ -134,10 +134,10 @@ describe("commit refuses", () => {
     sync.on("noop", told);
     const before = [await lab.contents(), sync.tables.things.toArray(), sync.status];
     const outbox = sync.outbox.list();
-    expect(() => sync.commit(event as never)).toThrow(code(expected) as Error);
+    expect(() => sync.commit(event as never)).toThrow(code(expected));
     expect(() =>
       sync.commit([put({ id: "first", size: 1 }), event, put({ id: "last", size: 1 })] as never),
-    ).toThrow(code(expected) as Error);
+    ).toThrow(code(expected));
     await lab.settle();
     expect([await lab.contents(), sync.tables.things.toArray(), sync.status]).toEqual(before);
     expect(sync.outbox.list()).toEqual(outbox);
@@ -149,12 +149,12 @@ describe("commit refuses", () => {
   it("a commit before ready, and one after stop", async () => {
     const lab = createLab();
     const { sync } = lab.openTab();
-    expect(() => sync.commit(added("t1"))).toThrow(code("not_ready") as Error);
+    expect(() => sync.commit(added("t1"))).toThrow(code("not_ready"));
     await sync.ready;
     const stopping = sync.stop();
-    expect(() => sync.commit(added("t1"))).toThrow(code("stopped") as Error);
+    expect(() => sync.commit(added("t1"))).toThrow(code("stopped"));
     await stopping;
-    expect(() => sync.commit(added("t1"))).toThrow(code("stopped") as Error);
+    expect(() => sync.commit(added("t1"))).toThrow(code("stopped"));
     expect((await lab.contents())["log"]).toEqual([]);
   });
 });
@@ -369,7 +369,7 @@ describe("createSyncActor refuses", () => {
     ],
   ];
   it.each(wrong)("%s with %s", (_, expected, config) => {
-    expect(() => createSyncActor(config as Config)).toThrow(code(expected) as Error);
+    expect(() => createSyncActor(config as Config)).toThrow(code(expected));
     // Nothing was taken: the right one works.
     const lab = createLab();
     const { environment } = lab.openTab({ name: "elsewhere" });
@@ -383,13 +383,13 @@ describe("createSyncActor refuses", () => {
     const { environment } = first;
     const again = (): ReturnType<typeof lab.openTab> => lab.openTab({ ports: environment });
     const config = { ...good, name: "todos", environment } as unknown as Config;
-    expect(() => createSyncActor(config)).toThrow(code("already_running") as Error);
+    expect(() => createSyncActor(config)).toThrow(code("already_running"));
     await first.sync.ready;
     expect(again).toBeDefined();
-    expect(() => createSyncActor(config)).toThrow(code("already_running") as Error);
+    expect(() => createSyncActor(config)).toThrow(code("already_running"));
     void first.sync.stop();
     const second = createSyncActor(config);
-    expect(() => createSyncActor(config)).toThrow(code("already_running") as Error);
+    expect(() => createSyncActor(config)).toThrow(code("already_running"));
     await second.ready;
     await second.stop();
   });

@@ -1,0 +1,186 @@
+/** What a leader does: it fences, recovers, decides and folds. The handoff machine says when. */
+import { fromPromise } from "xstate";
+import { type LeaderResult, type Recovered, handoffMachine } from "./machines/handoff.ts";
+import { type FoldPlan, nextBase, planFold } from "./model/fold.ts";
+import { type BaseRecord } from "./model/log.ts";
+import { type Meta } from "./model/stored.ts";
+import { type Delete, type LeaderWritten, type Put, StorageFailure } from "./services/ports.ts";
+import { readDisk } from "./services/reader.ts";
+import { type Shared, quarantineEntries, recognised } from "./shared.ts";
+
+export function handoffActors(shared: Shared) {
+  const { follower, environment, pipeline, tabs } = shared;
+  let writing: Promise<unknown> = Promise.resolve();
+
+  function write(promise: Promise<LeaderWritten>): Promise<LeaderWritten> {
+    writing = promise.catch(() => undefined);
+    return promise;
+  }
+
+  async function claim(signal: AbortSignal): Promise<void> {
+    shared.term = undefined;
+    const term = await recognised(shared).claim();
+    if (!signal.aborted) shared.term = term;
+  }
+
+  async function recover(signal: AbortSignal): Promise<Recovered> {
+    follower.startLeading();
+    while (!signal.aborted) {
+      const outcome = await readDisk({
+        connection: recognised(shared),
+        definition: shared.definition,
+        index: follower.index,
+        after: 0,
+        whole: true,
+        stream: undefined,
+      });
+      if (outcome.tag === "newer") return "newer";
+      if (outcome.tag !== "read")
+        throw new StorageFailure("lost", `Expected readable data, got ${outcome.tag}`);
+      const { picture } = outcome;
+      if (picture.meta.schema > shared.schema) return "newer";
+      if (picture.damage.length > 0) {
+        const now = environment.clock.now();
+        const puts = picture.damage.map(({ key, raw, reason }): readonly [string, unknown] => [
+          key,
+          { raw, reason, at: now },
+        ]);
+        await recognised(shared).quarantine(puts, []);
+      }
+      if (signal.aborted) break;
+      if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;
+    }
+    tabs.beat();
+    return "recovered";
+  }
+
+  async function decide(): Promise<LeaderResult> {
+    const next = nextBase(follower.replica);
+    if (next === undefined || shared.term === undefined) return "nothing";
+    const { tail, ...body } = next;
+    const cut = body.settled.position < follower.position();
+    const n = pipeline.nextNumber();
+    const record: BaseRecord = {
+      kind: "base",
+      tab: shared.tab,
+      n,
+      schema: shared.schema,
+      term: shared.term,
+      ...body,
+    };
+    const written = await write(
+      recognised(shared).lead({
+        term: shared.term,
+        append: record,
+        durability: shared.durability,
+        ...(tail === undefined ? {} : { tail }),
+      }),
+    );
+    if (written.tag === "fenced") return "fenced";
+    if (written.tag === "tailMoved") {
+      follower.hear(written.tail);
+      return "nothing";
+    }
+    if (written.position !== null) {
+      follower.receive(written.position, record);
+      tabs.changed(written.position, record);
+    }
+    // What was committed meanwhile waits for the next quiet moment: only what one record could not hold goes on at once.
+    return cut ? "more" : "done";
+  }
+
+  /** Rows of the base that moved, each by the position that moved it. */
+  const movedNow = (): ReadonlyMap<string, ReadonlyMap<string, number>> =>
+    new Map(Array.from(follower.index.moved, ([table, ids]) => [table, new Map(ids)]));
+
+  async function plan(): Promise<FoldPlan | undefined> {
+    const { ledger } = follower;
+    if (ledger === undefined) return undefined;
+    // Rows of a table that this code does not know would be lost with their records.
+    for (const [table, ids] of follower.index.moved)
+      if (ids.size > 0 && !shared.definition.tables.has(table)) return undefined;
+    const steps = planFold(follower.replica, follower.index, ledger, environment.clock.now());
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      await environment.clock.pause();
+    }
+  }
+
+  async function fold(signal: AbortSignal): Promise<LeaderResult> {
+    const { term } = shared;
+    const before = movedNow();
+    const planned = await plan();
+    const { ledger } = follower;
+    // A plan of an earlier term says nothing about the base as it is now.
+    if (signal.aborted || planned === undefined || ledger === undefined || term === undefined)
+      return "nothing";
+    const meta: Partial<Meta> = {
+      manifest: planned.manifest as Meta["manifest"],
+      floor: planned.floor,
+      settled: planned.settled,
+      writers: planned.writers as Meta["writers"],
+      keys: follower.replica.keys() as Meta["keys"],
+    };
+    const puts: Put[] = [
+      ...planned.segments.map(([table, no, value]): Put => ({
+        store: "segments",
+        key: [table, no],
+        value,
+      })),
+      ...Object.entries(meta).map(([key, value]): Put => ({ store: "meta", key, value })),
+      ...planned.rejected.map((it): Put => ({ store: "rejected", key: it.event.id, value: it })),
+    ];
+    const deletes: Delete[] = [
+      ...planned.dropped.map((key): Delete => ({ store: "segments", key })),
+      ...planned.dismissed.map((key): Delete => ({ store: "rejected", key })),
+      ...ranges(planned.folded),
+    ];
+    const written = await write(
+      recognised(shared).lead({ term, puts, deletes, durability: "strict" }),
+    );
+    if (written.tag === "fenced") return "fenced";
+    const after = movedNow();
+    for (const [table, segments] of planned.next) {
+      follower.index.replace(table, segments);
+      // What moved while this was written may not be in it: the next fold writes it.
+      for (const [id, position] of after.get(table) ?? [])
+        if (before.get(table)?.get(id) !== position)
+          follower.index.note([[table, id, null, position]]);
+    }
+    ledger.floor = planned.floor;
+    ledger.writers = planned.writers;
+    for (const position of planned.folded) ledger.tail.delete(position);
+    return "done";
+  }
+
+  return handoffMachine.provide({
+    actors: {
+      claim: fromPromise<void, void>(({ signal }) => claim(signal)),
+      recover: fromPromise<Recovered, void>(({ signal }) => recover(signal)),
+      decide: fromPromise<LeaderResult, void>(decide),
+      fold: fromPromise<LeaderResult, void>(({ signal }) => fold(signal)),
+      settle: fromPromise<void, void>(async () => {
+        await writing;
+        tabs.bye();
+      }),
+    },
+    actions: {
+      resign() {
+        shared.term = undefined;
+        follower.stopLeading();
+      },
+    },
+  });
+}
+
+/** Positions in ascending order → as few ranges as hold them. */
+function ranges(positions: readonly number[]): Delete[] {
+  const all: { store: "log"; from: number; to: number }[] = [];
+  for (const position of positions.toSorted((a, b) => a - b)) {
+    const last = all.at(-1);
+    if (last !== undefined && last.to === position - 1) last.to = position;
+    else all.push({ store: "log", from: position, to: position });
+  }
+  return all;
+}

@@ -1,0 +1,71 @@
+/** What the services of one tab share, and what each of them may ask of it. */
+import { type QuarantineEntry } from "./api.ts";
+import { type Follower } from "./follower.ts";
+import { type Definition } from "./model/definition.ts";
+import { type Pipeline } from "./pipeline.ts";
+import {
+  type Connection,
+  type Durability,
+  type Environment,
+  StorageFailure,
+  type StoragePort,
+} from "./services/ports.ts";
+import { type Picture } from "./services/reader.ts";
+import { type Tabs } from "./tabs.ts";
+
+export interface Shared {
+  readonly name: string;
+  readonly tab: string;
+  readonly schema: number;
+  readonly durability: Durability;
+  readonly definition: Definition;
+  readonly environment: Environment;
+  readonly follower: Follower;
+  readonly pipeline: Pipeline;
+  readonly tabs: Tabs;
+  /** Of the lock. */
+  lock: string;
+  storage: StoragePort;
+  connection: Connection | undefined;
+  /** The connection whose data was read and found to be what memory holds: no other one is written to. */
+  recognised: Connection | undefined;
+  /** Of the database as it was first read; empty before. */
+  incarnation: string;
+  /** The term that this tab claimed; undefined while it does not lead. */
+  term: number | undefined;
+  /** Why loading failed, for the status. */
+  reason: string | undefined;
+  readonly randomName: () => string;
+}
+
+export function connected(shared: Shared): Connection {
+  if (shared.connection === undefined)
+    throw new StorageFailure("lost", "Expected an open connection, got none");
+  return shared.connection;
+}
+
+/** For writes. The database behind a new connection may be another one than before. */
+export function recognised(shared: Shared): Connection {
+  const connection = connected(shared);
+  if (connection === shared.recognised) return connection;
+  throw new StorageFailure("aborted", "Expected data that was read before, got a new connection");
+}
+
+/** Quarantined pieces by their place, as stored. */
+export function quarantineEntries(picture: Picture, now: number): QuarantineEntry[] {
+  const stored = picture.quarantine.map(([id, value]): QuarantineEntry => {
+    const { reason, raw, at } = (
+      typeof value === "object" && value !== null ? value : {}
+    ) as Partial<QuarantineEntry>;
+    return {
+      id,
+      reason: typeof reason === "string" ? reason : "",
+      raw,
+      at: typeof at === "number" ? at : now,
+    };
+  });
+  return [
+    ...stored,
+    ...picture.damage.map(({ key, raw, reason }) => ({ id: key, raw, reason, at: now })),
+  ];
+}
