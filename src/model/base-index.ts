@@ -84,6 +84,13 @@ export function createBaseIndex() {
       );
     },
 
+    /** Whether each segment of the manifest is known here or was read: what was read may be older than what is known. */
+    covers(manifest: Manifest, read: ReadonlyMap<string, readonly SegmentState[]>): boolean {
+      return this.unread(manifest).every(([table, { no, pos }]) =>
+        read.get(table)?.some((it) => it.no === no && it.pos === pos),
+      );
+    },
+
     /** Takes over the manifest, and the segments read for it. Gives the ids of the base that are not certain any more. */
     adopt(
       manifest: Manifest,
@@ -98,8 +105,11 @@ export function createBaseIndex() {
         const marks = Object.hasOwn(manifest, table) ? (manifest[table] ?? []) : [];
         const before = ofTable(table);
         const fresh = read.get(table) ?? [];
-        const kept = before.filter((it) =>
-          marks.some((mark) => mark.no === it.no && mark.pos === it.pos),
+        // What was read may have become known meanwhile: it is one segment all the same.
+        const kept = before.filter(
+          (it) =>
+            marks.some((mark) => mark.no === it.no && mark.pos === it.pos) &&
+            !fresh.some((other) => other.no === it.no),
         );
         const ids = new Set(moved.get(table)?.keys());
         for (const it of before) if (!kept.includes(it)) for (const id of it.ids) ids.add(id);
@@ -113,10 +123,12 @@ export function createBaseIndex() {
       return stale;
     },
 
-    /** After a fold: the runs it rewrote are these segments now. */
-    replace(table: string, next: readonly SegmentState[], _floor?: number): void {
+    /** After a fold: the runs it rewrote are these segments now. What moved above its floor has still to be folded. */
+    replace(table: string, next: readonly SegmentState[], floor = Infinity): void {
       segments.set(table, [...next]);
-      moved.delete(table);
+      const ids = moved.get(table);
+      for (const [id, pos] of ids ?? []) if (pos <= floor) ids?.delete(id);
+      if (ids?.size === 0) moved.delete(table);
     },
 
     manifest(): Manifest {
