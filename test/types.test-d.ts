@@ -172,6 +172,7 @@ it("receipts, status, snapshot and collections are typed", () => {
 });
 
 it("a configuration that does not fit together is a compile error", () => {
+  expectTypeOf(createSyncActor).toBeFunction();
   const config = { name: "types", tables, events, materializers } as const;
   void (() => {
     createSyncActor(config);
@@ -189,6 +190,7 @@ it("a configuration that does not fit together is a compile error", () => {
 });
 
 it("a materializer returns actions on declared tables with whole rows", () => {
+  expectTypeOf(update("todos", { id: "a" }).table).toEqualTypeOf<"todos">();
   const config = { name: "types", tables, events: { counted: events.counted } } as const;
   void (() => {
     createSyncActor({

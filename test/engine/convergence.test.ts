@@ -240,7 +240,7 @@ it("G3 G13 a commit that conflicts on replay has no effect as a whole, and is on
   const second = b.commit({ name: "ordered", payload: { id: "b" } });
   const decided = await Promise.all([first.settled, second.settled]);
   const results = decided.map(([decision]) => decision?.status);
-  expect(results.toSorted()).toEqual(["accepted", "rejected"]);
+  expect(new Set(results)).toEqual(new Set(["accepted", "rejected"]));
   await lab.pass(5000);
   const winner = results[0] === "accepted" ? "a" : "b";
   const c = open();

@@ -124,6 +124,34 @@ describe("a fold", () => {
     expect(shown(await lab.ready())).toEqual(shown(other));
   });
 
+  it("keeps what its own base record changed when memory reaches that record late", async () => {
+    const lab = createLab();
+    const leader = await lab.ready();
+    const other = await lab.ready();
+    await leader.sync.commit(added("t1")).durable;
+    await lab.pass(3000);
+    // The leader misses a record, so the base record that it writes next is ahead of its memory.
+    await leader.sync.commit(renamed("t1", "second")).durable;
+    const hear = lab.channels.drop(() => true);
+    await other.sync.commit(added("t2")).durable;
+    await lab.settle();
+    hear();
+    const reading = hold();
+    const folding = hold();
+    leader.disk.next("read", reading.fault);
+    leader.disk.next("lead", (run) => run());
+    leader.disk.next("lead", folding.fault);
+    await lab.pass(2500);
+    await reading.reached;
+    reading.release();
+    await lab.settle();
+    folding.release();
+    await lab.pass(10_000);
+    expect((await lab.contents())["log"]).toEqual([]);
+    expect(shown(await lab.ready())).toEqual(shown(leader));
+    expect(shown(leader).todos.map((row) => row.text)).toEqual(["second", "Milk"]);
+  });
+
   it("that fails is made again, and nothing is lost", async () => {
     for (const kind of ["aborted", "quota", "lost", "refused"] as const) {
       const lab = createLab();

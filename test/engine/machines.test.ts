@@ -44,10 +44,14 @@ const nodesOf = (machine: AnyStateMachine): readonly StateNode[] => {
 };
 
 const transitionsOf = (machine: AnyStateMachine) =>
-  nodesOf(machine).flatMap((node) => [
-    ...Array.from(node.transitions.values()).flat(),
-    ...(node.always ?? []),
-  ]);
+  nodesOf(machine).flatMap((node) =>
+    Array.from(node.transitions.values())
+      .flat()
+      .concat(node.always ?? []),
+  );
+
+const transient = (node: StateNode): boolean =>
+  (node.always ?? []).some((transition) => transition.guard === undefined);
 
 /** Events that guards or assignments look into, as services report them. */
 const cases: Readonly<Record<string, readonly object[]>> = {
@@ -99,10 +103,10 @@ describe.each(cast)("machine $name", ({ name, machine, inputs }) => {
   });
 
   it("can be walked from state to state, without a throw and without getting stuck", () => {
-    const types = new Set(transitionsOf(machine).map((it) => String(it.eventType)));
+    const types = new Set(transitionsOf(machine).map(({ eventType }) => eventType));
     const events = Array.from(types)
       .filter((type) => type !== "")
-      .flatMap((type) => (cases[type] ?? [{}]).map((rest) => ({ ...rest, type })));
+      .flatMap((type) => (cases[type] ?? [{}]).map((rest) => Object.assign({ type }, rest)));
     const reached = new Set<string>();
     for (const input of inputs) {
       const map = getAdjacencyMap(machine, {
@@ -114,13 +118,14 @@ describe.each(cast)("machine $name", ({ name, machine, inputs }) => {
         stopWhen: (state: { readonly status: string }) => state.status !== "active",
       } as never);
       for (const { state } of Object.values(map)) {
-        const snapshot = state as unknown as { _nodes: readonly StateNode[]; status: string };
-        expect(snapshot.status).not.toBe("error");
-        for (const node of snapshot._nodes) reached.add(node.id);
+        const { _nodes: nodes, status } = state as unknown as {
+          readonly _nodes: readonly StateNode[];
+          readonly status: string;
+        };
+        expect(status).not.toBe("error");
+        for (const node of nodes) reached.add(node.id);
       }
     }
-    const transient = (node: StateNode): boolean =>
-      (node.always ?? []).some((it) => it.guard === undefined);
     const missed = nodesOf(machine).filter((node) => !reached.has(node.id) && !transient(node));
     expect(missed.map((node) => node.id)).toEqual([]);
   });
@@ -128,7 +133,7 @@ describe.each(cast)("machine $name", ({ name, machine, inputs }) => {
 
 it("tids are unique over all machines", () => {
   const tids = machines.flatMap(([, machine]) =>
-    transitionsOf(machine).map((it) => (it.meta as { tid: string }).tid),
+    transitionsOf(machine).map(({ meta }) => (meta as { tid: string }).tid),
   );
   expect(new Set(tids).size).toBe(tids.length);
 });
