@@ -1,0 +1,209 @@
+/** The app of the tests with several tabs: rows get running numbers, so that all tabs must agree on one order. */
+import * as v from "valibot";
+import { type LogRecord } from "../../../src/model/log.ts";
+import { decodeSegment } from "../../../src/model/segment.ts";
+import { decodeRecord } from "../../../src/model/stored.ts";
+import { createSeededRandom } from "../../../src/testing/seeded-random.ts";
+import { create, createSyncActor, defineEvent, upsert } from "../../../src/index.ts";
+
+/** What a tab tells the test as soon as it is true: the page may be gone a moment later. */
+export interface Told {
+  readonly tab: string;
+  readonly kind: "durable" | "failed" | "settled" | "noop";
+  /** The rows of one commit, or what happened. */
+  readonly ids: readonly string[];
+}
+
+declare global {
+  // Present where the test listens.
+  var told: ((told: string) => void) | undefined;
+}
+
+/** Of this page's life: a reloaded page is another tab. */
+const tab = crypto.randomUUID().slice(0, 8);
+
+const sync = createSyncActor({
+  name: "tabs",
+  tables: {
+    entries: v.object({ id: v.string(), no: v.number() }),
+    counters: v.object({ id: v.string(), value: v.number() }),
+    contacts: v.object({ id: v.string(), name: v.string(), mail: v.string(), notes: v.string() }),
+  },
+  events: {
+    entryAdded: defineEvent({ schema: v.object({ id: v.string() }) }),
+    sliderMoved: defineEvent({
+      schema: v.object({ value: v.number() }),
+      coalesce: () => "slider",
+    }),
+    contactsImported: defineEvent({
+      schema: v.object({ from: v.number(), count: v.number() }),
+    }),
+  },
+  materializers: {
+    // An event that took effect twice would leave a number without a row; one that ran elsewhere in the order, another number.
+    entryAdded: ({ id }, { tables }) => {
+      const no = (tables.counters.get("entries")?.value ?? 0) + 1;
+      return [create("entries", { id, no }), upsert("counters", { id: "entries", value: no })];
+    },
+    sliderMoved: ({ value }) => [upsert("counters", { id: "slider", value })],
+    contactsImported: ({ from, count }) =>
+      Array.from({ length: count }, (_, index) => {
+        const id = String(from + index).padStart(8, "0");
+        const mail = `${id}@example.com`;
+        return create("contacts", { id, name: `Contact ${id}`, mail, notes: mail.repeat(8) });
+      }),
+  },
+});
+
+const tell = (kind: Told["kind"], ids: readonly string[]): void => {
+  globalThis.told?.(JSON.stringify({ tab, kind, ids } satisfies Told));
+};
+sync.on("noop", ({ action, table, id }) => tell("noop", [action, table, id]));
+sync.on("fault", ({ fault }) => tell("noop", [fault.code, fault.message]));
+
+let made = 0;
+
+/** Commits so many rows as one. Resolves when they are durable. */
+const add = async (count = 1): Promise<readonly string[]> => {
+  const ids = Array.from({ length: count }, () => `${tab}-${made++}`);
+  const events = ids.map((id) => ({ name: "entryAdded", payload: { id } }) as const);
+  const [first] = events;
+  const { durable, settled } = sync.commit(count === 1 && first !== undefined ? first : events);
+  settled.then(
+    (decisions) =>
+      tell(
+        "settled",
+        decisions.map(({ status }) => status),
+      ),
+    () => undefined,
+  );
+  try {
+    await durable;
+    tell("durable", ids);
+  } catch (error) {
+    tell("failed", [...ids, String(error)]);
+  }
+  return ids;
+};
+
+let busy: Promise<void> | undefined;
+let shift = new AbortController();
+
+const work = async (seed: number, { signal }: AbortController): Promise<void> => {
+  const random = createSeededRandom(seed);
+  const below = (limit: number): number => (random.bytes(1)[0] ?? 0) % limit;
+  const all: Promise<unknown>[] = [];
+  while (!signal.aborted) {
+    const kind = below(4);
+    // One by one, several events as one, and many at once.
+    if (kind < 2) await add();
+    else if (kind === 2) await add(2 + below(4));
+    else {
+      for (let more = 1 + below(12); more > 0; more -= 1) all.push(add(1 + below(2)));
+      // What is not awaited meets what comes next.
+      if (below(2) === 0) await all.at(-1);
+      else await add();
+    }
+    // Rows are not what is tried here: about so many as a round is about, and not all that fit.
+    await new Promise((resolve) => {
+      setTimeout(resolve, below(20));
+    });
+  }
+  await Promise.all(all);
+};
+
+const request = <T>(it: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    it.onsuccess = () => resolve(it.result);
+    it.onerror = () => reject(it.error ?? new Error("Expected an answer, got none"));
+  });
+
+/** What is on the disk, read past the engine. */
+const disk = async () => {
+  const database = await request(indexedDB.open("sssync/tabs/"));
+  try {
+    const tx = database.transaction(["log", "segments", "meta"], "readonly");
+    const [log, segments, meta] = ["log", "segments", "meta"].map((name) => tx.objectStore(name));
+    if (log === undefined || segments === undefined || meta === undefined)
+      throw new Error("Expected three stores");
+    const [positions, records, keys, values, floor, manifest] = await Promise.all([
+      request(log.getAllKeys()),
+      request(log.getAll()),
+      request(segments.getAllKeys()),
+      request(segments.getAll()),
+      request(meta.get("floor")),
+      request(meta.get("manifest")),
+    ]);
+    const rows = values.flatMap((value, at) => {
+      const segment = decodeSegment(value);
+      if ("reason" in segment) throw new Error(segment.reason);
+      const table = (keys[at] as [string, number])[0];
+      return segment.ids.map((_, index) => ({ table, row: segment.row(index) as { id: string } }));
+    });
+    return {
+      floor: floor as number,
+      manifest: manifest as Record<string, readonly { readonly count: number }[]>,
+      log: records.map((value: unknown, at): readonly [number, LogRecord | undefined] => [
+        positions[at] as number,
+        decodeRecord(value),
+      ]),
+      rows,
+    };
+  } finally {
+    database.close();
+  }
+};
+
+const app = {
+  tab,
+  sync,
+  add,
+  disk,
+  /** Whether the page came back from the back/forward cache. */
+  restored: false,
+  /** Turns in which the page did not answer, as `start–end` in ms. */
+  longTasks: [] as string[],
+  readyAfter: 0,
+
+  /** Commits until `rest`. */
+  start(seed: number): void {
+    shift = new AbortController();
+    busy = work(seed, shift);
+  },
+  /** Resolves when all that was committed is durable. */
+  async rest(): Promise<void> {
+    shift.abort();
+    await busy;
+  },
+  role: () => sync.status.role,
+  /** Ids of the rows in the one order. */
+  order: () =>
+    sync.tables.entries
+      .toArray()
+      .toSorted((a, b) => a.no - b.no)
+      .map(({ id, no }) => `${no}:${id}`),
+  slider: () => sync.tables.counters.get("slider")?.value,
+  slide: (from: number, to: number): void => {
+    for (let value = from; value <= to; value += 1)
+      sync.commit({ name: "sliderMoved", payload: { value } });
+  },
+  importContacts: async (from: number, count: number): Promise<void> => {
+    await sync.commit({ name: "contactsImported", payload: { from, count } }).durable;
+  },
+  /** What the tab would say of itself in a failure. */
+  describe: () => ({ tab, made, status: sync.status, value: sync.getSnapshot().value }),
+};
+export type App = typeof app;
+
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) app.restored = true;
+});
+new PerformanceObserver((list) => {
+  for (const { startTime, duration } of list.getEntries())
+    app.longTasks.push(`${Math.round(startTime)}–${Math.round(startTime + duration)}`);
+}).observe({ type: "longtask", buffered: true });
+
+Object.assign(globalThis, { app });
+await sync.ready;
+app.readyAfter = performance.now();
+Object.assign(globalThis, { ready: true });
