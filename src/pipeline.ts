@@ -54,8 +54,8 @@ interface Item {
   readonly entry: Entry;
   readonly durable: Deferred<void>;
   readonly settled: Deferred<readonly Decision[]>;
-  /** Commits whose place this one took before they were written: they become durable with it, as superseded. */
-  readonly replaces: readonly Item[];
+  /** The commit whose place this one took before it was written, and so on: they become durable with it, as superseded. */
+  replaces: Item | undefined;
 }
 
 interface Dismissal {
@@ -73,6 +73,26 @@ export interface Group {
 const stopped = (): SyncError =>
   new SyncError("stopped", "Expected the engine to run until the commit was durable, got stop()");
 
+/** The commits that an item replaced. Each is let go of, so that a receipt that is kept keeps no others. */
+function* takeReplaced(item: Item): Generator<Item> {
+  for (let old = item.replaces; old !== undefined;) {
+    item.replaces = undefined;
+    yield old;
+    const next: Item | undefined = old.replaces;
+    old.replaces = undefined;
+    old = next;
+  }
+}
+
+/** The item is durable, and so is that it took the places of others. */
+function keepItem(item: Item): void {
+  item.durable.resolve();
+  for (const old of takeReplaced(item)) {
+    old.durable.resolve();
+    old.settled.resolve(old.entry.unit.map(({ id }) => ({ id, status: "superseded" })));
+  }
+}
+
 export function createPipeline(tab: string, schema: number) {
   let queue: (Item | Dismissal)[] = [];
   let flight: Group[] = [];
@@ -87,9 +107,11 @@ export function createPipeline(tab: string, schema: number) {
   }
 
   function fail(item: Item, error: SyncError): void {
-    for (const it of [item, ...item.replaces]) {
-      it.durable.reject(error);
-      it.settled.reject(error);
+    item.durable.reject(error);
+    item.settled.reject(error);
+    for (const old of takeReplaced(item)) {
+      old.durable.reject(error);
+      old.settled.reject(error);
     }
     forget(item);
   }
@@ -117,11 +139,10 @@ export function createPipeline(tab: string, schema: number) {
       const last = queue.at(-1);
       const drop =
         replaced !== undefined && last !== undefined && "entry" in last && last.entry === replaced;
-      const replaces: Item[] = [];
+      const replaces = drop ? last : undefined;
       if (drop) {
         queue.pop();
         forget(last);
-        replaces.push(last, ...last.replaces);
       }
       const item: Item = { entry, durable: createDeferred(), settled: createDeferred(), replaces };
       queue.push(item);
@@ -196,13 +217,7 @@ export function createPipeline(tab: string, schema: number) {
 
     /** Keeps the promises of a durable group; apart from `acknowledge`, so that memory and other tabs come first. */
     keep(group: Group): void {
-      for (const item of group.items) {
-        item.durable.resolve();
-        for (const old of item.replaces) {
-          old.durable.resolve();
-          old.settled.resolve(old.entry.unit.map(({ id }) => ({ id, status: "superseded" })));
-        }
-      }
+      for (const item of group.items) keepItem(item);
       group.dismissal?.done.resolve();
     },
 
@@ -211,7 +226,7 @@ export function createPipeline(tab: string, schema: number) {
       if (item === undefined) return;
       forget(item);
       // Decided, so it is in the log, whoever saw it there first.
-      item.durable.resolve();
+      keepItem(item);
       item.settled.resolve(decisions);
     },
 

@@ -52,7 +52,7 @@ test("does not take over a picture whose segments were folded away meanwhile", (
   other.lead();
   fill(other, ["d"]);
   decideAndFold(other);
-  world.open();
+  expect(world.open().follower.replica.tables.get("one")?.rows.size).toBe(4);
   world.check();
 });
 
