@@ -1,0 +1,10 @@
+// @ts-check
+import { commits } from "./table/commits.mjs";
+import { leaders } from "./table/leaders.mjs";
+import { rows } from "./table/rows.mjs";
+import { strangers } from "./table/strangers.mjs";
+
+/** @import { Mutant } from "./apply.mjs" */
+
+/** @type {readonly Mutant[]} */
+export const mutants = [...commits, ...rows, ...leaders, ...strangers];

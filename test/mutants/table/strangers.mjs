@@ -1,0 +1,185 @@
+// @ts-check
+/** What comes from outside: messages, stored bytes, time and chance. */
+
+/** @import { Mutant } from "../apply.mjs" */
+
+/** @type {readonly Mutant[]} */
+export const strangers = [
+  {
+    id: "junk-throws",
+    why: "A message that is none throws.",
+    breaks: ["G12"],
+    file: "model/messages.ts",
+    edits: [
+      [
+        "const result = v.safeParse(message, value);",
+        "const result = { success: true, output: v.parse(message, value) };",
+      ],
+    ],
+    tests: ["engine/channel.test.ts"],
+    named: "G12",
+  },
+  {
+    id: "junk-not-counted",
+    why: "A message that is none is dropped without a trace.",
+    breaks: ["G12"],
+    file: "sync-actor.ts",
+    edits: [["ignored += 1;", ""]],
+    tests: ["engine/channel.test.ts"],
+    named: "G12",
+  },
+  {
+    id: "record-in-message-trusted",
+    why: "The record in a message is applied as it is.",
+    breaks: ["G12"],
+    file: "tabs.ts",
+    edits: [
+      [
+        "const record = decodeRecord(message.record);",
+        "const record = message.record as ReturnType<typeof decodeRecord>;",
+      ],
+    ],
+    tests: ["engine/channel.test.ts"],
+    named: "G12",
+  },
+  {
+    id: "stored-payload-trusted",
+    why: "A payload in the log goes to the materializer unchecked.",
+    breaks: ["G12"],
+    file: "model/replica.ts",
+    edits: [
+      [
+        "for (const event of unit) invalid ??= invalidity(event);",
+        "for (const event of unit) void invalidity(event);",
+      ],
+    ],
+    tests: ["engine/conflict.test.ts"],
+    named: "G12",
+  },
+  {
+    id: "incarnation-ignored",
+    why: "A message about data that was deleted counts.",
+    breaks: ["G12"],
+    file: "tabs.ts",
+    edits: [
+      ["if (message.incarnation !== head.incarnation) {", 'if (message.incarnation === "") {'],
+    ],
+    tests: ["engine/channel.test.ts"],
+    named: "G12",
+  },
+  {
+    id: "writes-to-other-data",
+    why: "A tab goes on writing to a database that is not the one that it has read.",
+    breaks: ["G9", "G12"],
+    file: "actors.ts",
+    edits: [
+      [
+        'if (shared.incarnation !== "" && meta.incarnation !== shared.incarnation) {',
+        'if (shared.incarnation === "-") {',
+      ],
+    ],
+    tests: ["engine/lifecycle.test.ts"],
+    named: "in another tab",
+  },
+  {
+    id: "damage-bricks-the-load",
+    why: "One bad row, and nothing loads.",
+    breaks: ["G8"],
+    file: "machines/load.ts",
+    edits: [
+      [
+        'params.report.tag === "unreadable",',
+        'params.report.tag === "unreadable" || (params.report.tag === "read" && params.report.damaged > 0),',
+      ],
+    ],
+    tests: ["engine/fold.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "damage-thrown-away",
+    why: "What could not be understood is not kept.",
+    breaks: ["G8"],
+    file: "actors.ts",
+    edits: [["await connected(shared).quarantine(puts, []);", "void puts;"]],
+    tests: ["engine/fold.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "hole-passed-over",
+    why: "Records that are gone from the log are not noticed.",
+    breaks: ["G8"],
+    file: "services/reader.ts",
+    edits: [["if (position !== next) {", "if (position < next) {"]],
+    tests: ["engine/fold.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "bad-row-shown",
+    why: "A stored row that its table's schema refuses is shown.",
+    breaks: ["G8", "G12"],
+    file: "services/reader.ts",
+    edits: [
+      [
+        "const kept = parser?.keep(raw);",
+        "const kept = parser && { value: Object.freeze(raw as Row), issue: undefined };",
+      ],
+    ],
+    tests: ["engine/fold.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "read-error-is-empty",
+    why: "A read that fails gives an empty database.",
+    breaks: ["G9"],
+    file: "services/indexeddb.ts",
+    edits: [
+      [
+        "throw thrown.length > 0 ? thrown[0] : error;",
+        "if (thrown.length > 0) throw thrown[0];\nreturn { meta: new Map(), log: [], rejected: [], quarantine: [], ...({ error } && {}) };",
+      ],
+    ],
+    tests: ["services/storage.test.ts"],
+    named: "G9",
+  },
+  {
+    id: "connection-per-operation",
+    why: "Every write opens a connection of its own.",
+    breaks: ["G2"],
+    file: "actors.ts",
+    edits: [
+      [
+        "position: await recognised(shared).append(",
+        "position: await (await shared.storage.open(shared.name, { blocked() {}, closed() {} })).append(",
+      ],
+    ],
+    tests: ["engine/writing.test.ts"],
+    named: "connection",
+  },
+  {
+    id: "clock-of-its-own",
+    why: "Commits take their time from the system.",
+    breaks: ["G14"],
+    file: "sync-actor.ts",
+    edits: [["createEventId, clock.now());", "createEventId, Date.now());"]],
+    tests: ["engine/convergence.test.ts"],
+    named: "G14",
+  },
+  {
+    id: "chance-of-its-own",
+    why: "Ids take their randomness from the system.",
+    breaks: ["G14"],
+    file: "sync-actor.ts",
+    edits: [["environment.random.bytes(count);", "crypto.getRandomValues(new Uint8Array(count));"]],
+    tests: ["engine/convergence.test.ts"],
+    named: "G14",
+  },
+  {
+    id: "timers-of-their-own",
+    why: "The machines wait by the system's timers.",
+    breaks: ["G14"],
+    file: "sync-actor.ts",
+    edits: [["      id: name,\n      clock,", "      id: name,"]],
+    tests: ["engine/durability.test.ts"],
+    named: "G2",
+  },
+];
