@@ -61,14 +61,16 @@ export function nextBase(replica: Replica, most = 10_000): NextBase | undefined 
   };
 }
 
+/** A number that never came by then is not awaited any more: a damaged record could make the list endless. */
+const mostMissing = 10_000;
+
 /** Adds a folded record to its writer's mark. */
 export function addToMark(mark: WriterMark | undefined, n: number, at: number): WriterMark {
-  if (mark === undefined) {
-    return { max: n, missing: Array.from({ length: n - 1 }, (_, index) => index + 1), at };
-  }
-  if (n <= mark.max) return { ...mark, missing: mark.missing.filter((it) => it !== n), at };
-  const skipped = Array.from({ length: n - mark.max - 1 }, (_, index) => mark.max + 1 + index);
-  return { max: n, missing: [...mark.missing, ...skipped], at };
+  const { max, missing } = mark ?? { max: 0, missing: [] };
+  if (n <= max) return { max, missing: missing.filter((it) => it !== n), at };
+  const first = Math.max(max + 1, n - mostMissing);
+  const skipped = Array.from({ length: n - first }, (_, index) => first + index);
+  return { max: n, missing: [...missing, ...skipped], at };
 }
 
 /** Marks of tabs that wrote last long ago are dropped beyond this number. */
@@ -188,7 +190,7 @@ export function* planFold(
 
   const writers = { ...ledger.writers };
   const rejected: RejectedEvent[] = [];
-  const dismissed: string[] = [];
+  const dismissed = new Set<string>();
   const folded: number[] = [];
   for (const [position, record] of ledger.tail) {
     if (record.kind === "commit" ? position > settled.position : position > floor) continue;
@@ -198,8 +200,9 @@ export function* planFold(
       record.n,
       now,
     );
-    if (record.kind === "base") rejected.push(...record.rejected);
-    if (record.kind === "dismiss" && record.from === "rejected") dismissed.push(...record.ids);
+    if (record.kind === "base") for (const it of record.rejected) rejected.push(it);
+    if (record.kind === "dismiss" && record.from === "rejected")
+      for (const id of record.ids) dismissed.add(id);
   }
   const kept = Object.entries(writers)
     .toSorted(([, a], [, b]) => b.at - a.at)
@@ -221,8 +224,8 @@ export function* planFold(
     next,
     manifest,
     writers: Object.fromEntries(kept),
-    rejected: rejected.filter((it) => !dismissed.includes(it.event.id)),
-    dismissed,
+    rejected: rejected.filter((it) => !dismissed.has(it.event.id)),
+    dismissed: Array.from(dismissed),
     folded,
   };
 }

@@ -8,7 +8,7 @@
  */
 import { SyncError } from "../errors.ts";
 import { type Definition, type EventSpec } from "./definition.ts";
-import { type Json, sameJson, show } from "./json.ts";
+import { type Json, sameJson, show, showError, toJson } from "./json.ts";
 import { type Envelope, type Row } from "./log.ts";
 import { type Table } from "./table.ts";
 
@@ -87,13 +87,20 @@ const wrong = (spec: EventSpec, expected: string, got: string): SyncError =>
     `Expected the materializer of "${spec.name}" to return ${expected}, got ${got}`,
   );
 
+/** Whether two results are two JSON values. What is not JSON is never like itself, and refused for what it is. */
+function differ(first: unknown, second: unknown): boolean {
+  if (sameJson(first as Json, second as Json)) return false;
+  const [a, b] = [toJson(first), toJson(second)];
+  return "value" in a && "value" in b && !sameJson(a.value, b.value);
+}
+
 /** Calls a function of the app, and turns what it throws into a `SyncError`. */
 function guarded<T>(code: "materializer_failed", what: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
     if (error instanceof SyncError && error.code === "reentrant") throw error;
-    throw new SyncError(code, `Expected ${what} to return, got ${show(String(error))}`, error);
+    throw new SyncError(code, `Expected ${what} to return, got ${showError(error)}`, error);
   }
 }
 
@@ -177,7 +184,7 @@ export function createMaterializer(
       const again = guarded("materializer_failed", what, () =>
         spec.materialize(event.payload, context),
       );
-      if (!sameJson(actions as Json, again as Json)) {
+      if (differ(actions, again)) {
         throw new SyncError(
           "impure_materializer",
           `Expected ${what} to be pure, got two results for one input`,
@@ -291,7 +298,7 @@ export function createMaterializer(
           tag: "failed",
           error: new SyncError(
             "materializer_failed",
-            `Expected actions to be readable, got ${String(error)}`,
+            `Expected actions to be readable, got ${showError(error)}`,
             error,
           ),
         };
