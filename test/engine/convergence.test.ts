@@ -117,7 +117,7 @@ async function live(lab: Lab, seed: number, steps: number, faulty: boolean) {
   return { tabs, durable, refused, told };
 }
 
-it.each(Array.from({ length: 12 }, (_, at) => at + 1))(
+it.each(Array.from({ length: 8 }, (_, at) => at + 1))(
   "G6 after a random history a fresh tab shows exactly what the others show (seed %i)",
   async (seed) => {
     const lab = createLab({ seed });
@@ -130,7 +130,7 @@ it.each(Array.from({ length: 12 }, (_, at) => at + 1))(
   },
 );
 
-it.each(Array.from({ length: 16 }, (_, at) => at + 101))(
+it.each(Array.from({ length: 12 }, (_, at) => at + 101))(
   "G6 G13 after a random history with faults too, and nothing durable is lost (seed %i)",
   async (seed) => {
     const lab = createLab({ seed });

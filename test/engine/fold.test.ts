@@ -129,7 +129,11 @@ describe("a fold", () => {
     const leader = await lab.ready();
     const other = await lab.ready();
     await leader.sync.commit(added("t1")).durable;
-    await lab.pass(3000);
+    // Its first fold fails: there is something to fold, whatever comes.
+    leader.disk.next("lead", (run) => run());
+    leader.disk.next("lead", failing("aborted"));
+    await lab.pass(2500);
+    expect((await lab.contents())["log"]?.length).toBe(2);
     // The leader misses a record, so the base record that it writes next is ahead of its memory.
     await leader.sync.commit(renamed("t1", "second")).durable;
     const hear = lab.channels.drop(() => true);
@@ -142,6 +146,7 @@ describe("a fold", () => {
     leader.disk.next("lead", (run) => run());
     leader.disk.next("lead", folding.fault);
     await lab.pass(2500);
+    await folding.reached;
     await reading.reached;
     reading.release();
     await lab.settle();

@@ -353,6 +353,37 @@ describe("catch-up", () => {
     }
   });
 
+  it("a look at the log that finds nothing is one read", async () => {
+    const lab = createLab();
+    const writer = await lab.ready({ ports: { locks: null } });
+    for (const id of ["t1", "t2", "t3"]) await writer.sync.commit(added(id)).durable;
+    // It has read the log, and was not told of it record by record.
+    const tab = await lab.ready({ ports: { locks: null } });
+    const before = tab.disk.calls.length;
+    tab.lifecycle.emit("pageshow");
+    await lab.pass(20_000);
+    expect(tab.disk.calls.slice(before)).toEqual(["read"]);
+    await writer.sync.commit(added("t4")).durable;
+    await lab.settle();
+    expect(shown(tab)).toEqual(shown(writer));
+  });
+
+  it("a new tab misses nothing that is committed while it loads where nobody leads", async () => {
+    const lab = createLab();
+    const a = await lab.ready({ ports: { locks: null } });
+    await a.sync.commit(added("t1")).durable;
+    const tab = lab.openTab({ ports: { locks: null } });
+    const held = hold("after");
+    tab.disk.next("read", held.fault);
+    await held.reached;
+    await a.sync.commit(added("t2")).durable;
+    await lab.settle();
+    held.release();
+    await tab.sync.ready;
+    await lab.settle();
+    expect(shown(tab)).toEqual(shown(a));
+  });
+
   it("an old read that ends late changes nothing", async () => {
     const lab = createLab();
     const a = await led(lab);

@@ -344,6 +344,21 @@ describe("versions", () => {
     expect(other.sync.status.phase).toBe("outdated");
   });
 
+  it("an old leader learns from the disk alone that the schema was raised, and does not lead", async () => {
+    const lab = createLab();
+    const old = await lab.ready();
+    await lab.pass(3000);
+    lab.channels.drop(() => true);
+    const next = await lab.ready({ schema: { version: 2 } });
+    await next.sync.stop();
+    const before = (await lab.contents())["segments"];
+    await old.sync.commit(added("t1")).durable;
+    // Refused at its next write, it claims again, and finds whose data it is.
+    await lab.pass(10_000);
+    expect(old.sync.status).toMatchObject({ phase: "outdated", role: "candidate" });
+    expect((await lab.contents())["segments"]).toEqual(before);
+  });
+
   it("data of an older schema is raised, and the old tab changes nothing any more", async () => {
     const lab = createLab();
     const old = await lab.ready();
