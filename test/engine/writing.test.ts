@@ -3,6 +3,7 @@ import { type Fault, hold } from "../support/faulty-storage.ts";
 import {
   added,
   createLab,
+  invited,
   removed,
   renamed,
   shown,
@@ -127,3 +128,20 @@ it.each([0, 1, 2, 3])(
     for (const tab of [next, await lab.ready()]) expect(shown(tab)).toEqual(rows);
   },
 );
+
+it("G7 a dedupe key stays taken when all that is left of it is what a fold wrote", async () => {
+  const lab = createLab();
+  const first = await lab.ready();
+  await first.sync.commit(invited("a@b.c")).durable;
+  await lab.pass(5000);
+  await first.sync.stop();
+  expect((await lab.contents())["log"]).toEqual([]);
+  for (let round = 0; round < 2; round += 1) {
+    const fresh = await lab.ready();
+    const { settled } = fresh.sync.commit(invited("a@b.c"));
+    expect((await settled).map(({ status }) => status)).toEqual(["duplicate"]);
+    expect(shown(fresh).todos).toHaveLength(1);
+    await lab.pass(5000);
+    await fresh.sync.stop();
+  }
+});

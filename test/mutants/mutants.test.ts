@@ -1,18 +1,17 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { mutate } from "./apply.mjs";
+import { mutate, readSource } from "./apply.mjs";
 import { mutants } from "./mutants.mjs";
 
-const read = (path: string): string =>
-  readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+const source = readSource(fileURLToPath(new URL("../..", import.meta.url)));
+const exists = (file: string): boolean => existsSync(new URL(`../${file}`, import.meta.url));
 
 test.each(mutants)("mutant $id applies to the source as it is now", (mutant) => {
-  const changed = mutate(mutant, read);
+  const changed = mutate(mutant, source);
   expect(changed.size).toBeGreaterThan(0);
-  for (const [path, text] of changed) expect(text).not.toBe(read(path));
-  expect(
-    mutant.tests.filter((file) => !existsSync(new URL(`../${file}`, import.meta.url))),
-  ).toEqual([]);
+  for (const [path, text] of changed) expect(text).not.toBe(source.get(path));
+  expect(mutant.tests.filter((file) => !exists(file))).toEqual([]);
 });
 
 test("every guarantee that holds without a server has a mutant, and every mutant a name of its own", () => {
@@ -23,9 +22,14 @@ test("every guarantee that holds without a server has a mutant, and every mutant
 });
 
 test("a mutant that does not apply any more is an error", () => {
-  const stale = { id: "stale", why: "", breaks: [], file: "a.ts", tests: [] };
-  const twice = (): string => "one one two";
-  for (const search of ["one", "three"])
-    expect(() => mutate({ ...stale, edits: [[search, ""]] }, twice)).toThrow("no longer applies");
-  expect(mutate({ ...stale, edits: [["two", "3"]] }, twice).get("src/a.ts")).toBe("one one 3");
+  const stale = { id: "stale", why: "", breaks: [], tests: [] };
+  const files = new Map([
+    ["a.ts", "one two one"],
+    ["b.ts", "three"],
+    ["c.ts", "three"],
+  ]);
+  for (const search of ["one", "three", "four"])
+    expect(() => mutate({ ...stale, edits: [[search, ""]] }, files)).toThrow("no longer applies");
+  const changed = mutate({ ...stale, edits: [["two", "2"]] }, files);
+  expect(Array.from(changed)).toEqual([["a.ts", "one 2 one"]]);
 });

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { mutate } from "./apply.mjs";
+import { mutate, readSource } from "./apply.mjs";
 import { mutants } from "./mutants.mjs";
 
 /** @import { Mutant } from "./apply.mjs" */
@@ -143,13 +143,10 @@ async function judge(mutant, folder) {
   /** @type {Map<string, string>} */
   let changed;
   try {
-    changed = mutate(mutant, (path) => readFileSync(join(folder, path), "utf8"));
+    changed = mutate(mutant, source);
   } catch (error) {
     return { verdict: "ERROR", by: /** @type {Error} */ (error).message };
   }
-  const before = new Map(
-    Array.from(changed.keys(), (path) => [path, readFileSync(join(folder, path), "utf8")]),
-  );
   try {
     for (const [path, text] of changed) writeFileSync(join(folder, path), text);
     const wrong = await compile(folder);
@@ -166,7 +163,7 @@ async function judge(mutant, folder) {
     if (trouble !== undefined) return { verdict: "ERROR", by: `broken mutant: ${trouble}` };
     return { verdict: "SURVIVED", by: `${passed.length} tests passed` };
   } finally {
-    for (const [path, text] of before) writeFileSync(join(folder, path), text);
+    for (const path of changed.keys()) writeFileSync(join(folder, path), source.get(path) ?? "");
   }
 }
 
@@ -206,6 +203,8 @@ function print(results) {
 const started = Date.now();
 console.log(`${chosen.length} mutants; first all of their tests without any mutant`);
 const copies = Array.from({ length: Math.min(atOnce, chosen.length) }, makeCopy);
+/** As it was when the copies were made. */
+const source = readSource(/** @type {string} */ (copies[0]));
 const problem = await checkUnmutated(/** @type {string} */ (copies[0]));
 if (problem !== undefined) {
   console.error(`Expected the tests to pass before anything is changed, but ${problem}`);

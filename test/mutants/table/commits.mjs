@@ -9,7 +9,6 @@ export const commits = [
     id: "ack-before-complete",
     why: "A transaction resolves on the success of its requests: it may still abort.",
     breaks: ["G1", "G2"],
-    file: "services/transaction.ts",
     edits: [
       [
         "let end = await ended;",
@@ -23,7 +22,6 @@ export const commits = [
     id: "ack-before-storage",
     why: "A receipt is durable as soon as its record is handed to storage.",
     breaks: ["G1", "G2"],
-    file: "pipeline.ts",
     edits: [
       [
         "flight.push(group);",
@@ -36,7 +34,6 @@ export const commits = [
     id: "memory-is-durable",
     why: "Where storage is memory only, receipts are durable all the same.",
     breaks: ["G1"],
-    file: "sync-actor.ts",
     edits: [["if (!memoryOnly || group.dismissal !== undefined) pipeline", "pipeline"]],
     tests: ["engine/lifecycle.test.ts"],
     named: "memory-if-unavailable",
@@ -45,7 +42,6 @@ export const commits = [
     id: "only-leader-writes",
     why: "A tab that does not lead keeps its commits in memory.",
     breaks: ["G4", "G1"],
-    file: "actors.ts",
     edits: [
       [
         "const group = pipeline.take();",
@@ -59,7 +55,6 @@ export const commits = [
     id: "added-again-without-lookup",
     why: "After an unknown outcome the record is added again, whether it is in the log or not.",
     breaks: ["G2", "G7"],
-    file: "services/placement.ts",
     edits: [
       ["if (isIdentified(value)) known.set(identity(value), position);", "void [value, position];"],
     ],
@@ -70,21 +65,19 @@ export const commits = [
     id: "added-again-after-fold",
     why: "After an unknown outcome the record is looked for in the log, but not among those that are folded.",
     breaks: ["G2", "G7"],
-    file: "services/placement.ts",
     edits: [
       [
         "if (isFolded(markOf(writers, record.tab), record.n)) return",
         "if (isFolded(markOf(null, record.tab), record.n)) return",
       ],
     ],
-    tests: ["engine/durability.test.ts"],
-    named: "G2 an unknown outcome",
+    tests: ["services/storage.test.ts"],
+    named: "G7",
   },
   {
     id: "fold-forgets-writers",
     why: "A fold does not write down whose records it took: a lost one is added again.",
     breaks: ["G7"],
-    file: "leader.ts",
     edits: [['writers: planned.writers as Meta["writers"],', "writers: {},"]],
     tests: ["engine/durability.test.ts"],
     named: "G2 an unknown outcome",
@@ -93,7 +86,6 @@ export const commits = [
     id: "given-up-on-suspicion",
     why: "A lost connection counts as a refusal: what may be stored is rolled back.",
     breaks: ["G2"],
-    file: "machines/commit.ts",
     edits: [
       [
         '=> failed(event) === "refused",',
@@ -107,7 +99,6 @@ export const commits = [
     id: "no-rollback",
     why: "The rows of a refused commit stay on the screen.",
     breaks: ["G2"],
-    file: "sync-actor.ts",
     edits: [["follower.remove(pipeline.refuse(", "void (pipeline.refuse("]],
     tests: ["engine/durability.test.ts"],
     named: "G2 a refused write",
@@ -116,7 +107,6 @@ export const commits = [
     id: "rolled-back-but-promised",
     why: "The receipts of a refused commit are never told.",
     breaks: ["G2"],
-    file: "pipeline.ts",
     edits: [["for (const item of group.items) fail(item, error);", ""]],
     tests: ["engine/durability.test.ts"],
     named: "G2 a value",
@@ -125,7 +115,6 @@ export const commits = [
     id: "no-watchdog",
     why: "A transaction that never tells its outcome is waited for for ever.",
     breaks: ["G2"],
-    file: "machines/commit.ts",
     edits: [["watchdog: 5000,", "watchdog: 2 ** 30,"]],
     tests: ["engine/durability.test.ts"],
     named: "G2 an outcome",
@@ -134,7 +123,6 @@ export const commits = [
     id: "silent-delay",
     why: "A write that is tried again is not told.",
     breaks: ["G2"],
-    file: "machines/commit.ts",
     edits: [['entry: "tellDelayed",', ""]],
     tests: ["engine/durability.test.ts"],
     named: "G2 an aborted write",
@@ -143,7 +131,6 @@ export const commits = [
     id: "leaving-page-does-not-flush",
     why: "A page that goes away leaves what is queued behind a write in flight in memory.",
     breaks: ["G1"],
-    file: "machines/commit.ts",
     edits: [
       [
         '"page.leaving": { guard: "hasQueued", actions: "flush", meta',
@@ -157,7 +144,6 @@ export const commits = [
     id: "half-a-unit",
     why: "What the first events of a commit did stays when a later one fails.",
     breaks: ["G3"],
-    file: "model/materialize.ts",
     edits: [
       [
         "for (const change of step.changes.toReversed()) set(change.table, change.id, change.before);",
@@ -171,7 +157,6 @@ export const commits = [
     id: "unit-split-in-the-log",
     why: "Other tabs take the events of one commit one by one.",
     breaks: ["G3"],
-    file: "model/replica.ts",
     edits: [
       [
         "if (event.tx !== undefined && last?.[0]?.tx === event.tx)",
@@ -185,7 +170,6 @@ export const commits = [
     id: "told-row-by-row",
     why: "Listeners hear of the rows of one commit one at a time.",
     breaks: ["G3"],
-    file: "publisher.ts",
     edits: [
       [
         "      ofTable.call(\n        Object.freeze(\n          rows.map(",
@@ -199,10 +183,9 @@ export const commits = [
     id: "mutate-after-commit",
     why: "The engine keeps the app's own object: what the app does to it later is stored.",
     breaks: ["G3", "G6"],
-    file: "model/schema.ts",
     edits: [
       ["const taking = compileFast(schema, true);", "const taking = compileFast(schema, false);"],
-      ["(Object.freeze(out) as Json) : slow", "(out as Json) : slow", "model/fast.ts"],
+      ["(Object.freeze(out) as Json) : slow", "(out as Json) : slow"],
     ],
     tests: ["engine/bad-input.test.ts"],
     named: "commit keeps",
@@ -211,7 +194,6 @@ export const commits = [
     id: "commit-not-told",
     why: "A commit is told to nobody: other tabs learn of it when they look by themselves.",
     breaks: ["G13"],
-    file: "sync-actor.ts",
     edits: [["tabs.changed(position, group.record);", ""]],
     tests: ["engine/durability.test.ts"],
     named: "G3 is one unit",

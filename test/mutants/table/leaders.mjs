@@ -9,7 +9,6 @@ export const leaders = [
     id: "term-check-after-commit",
     why: "A leader's write is committed before the term is known: the abort comes too late.",
     breaks: ["G10"],
-    file: "services/indexeddb.ts",
     edits: [
       ["const stored = await currentTerm;", "tx.commit();\nconst stored = await currentTerm;"],
       ["return undo(refused);\n  tx.commit();", "return undo(refused);"],
@@ -21,7 +20,6 @@ export const leaders = [
     id: "no-term-check",
     why: "A leader's write lands whoever leads by then.",
     breaks: ["G10"],
-    file: "services/indexeddb.ts",
     edits: [["if (stored !== term) return", "if (stored === undefined) return"]],
     tests: ["engine/leader.test.ts"],
     named: "G10 a stale leader",
@@ -30,21 +28,19 @@ export const leaders = [
     id: "stale-base-record-applied",
     why: "A leader applies its base record before it knows that it was written.",
     breaks: ["G10", "G13"],
-    file: "leader.ts",
     edits: [
       [
         "      ...body,\n    };",
         "      ...body,\n    };\n    follower.receive(follower.position() + 1, record);",
       ],
     ],
-    tests: ["engine/leader.test.ts"],
+    tests: ["engine/hints.test.ts"],
     named: "G10",
   },
   {
     id: "plan-of-an-earlier-term",
     why: "A fold that was planned before this tab lost and regained leadership is written.",
     breaks: ["G10", "G6"],
-    file: "leader.ts",
     edits: [
       ["if (signal.aborted || planned === undefined ||", "if (planned === undefined ||"],
       [
@@ -59,7 +55,6 @@ export const leaders = [
     id: "lock-kept-on-pagehide",
     why: "A leader whose page leaves holds on to the lock.",
     breaks: ["G11"],
-    file: "machines/election.ts",
     edits: [
       [
         '          actions: "release",\n          meta: { tid: "election.resigned" },',
@@ -73,7 +68,6 @@ export const leaders = [
     id: "pagehide-not-heard",
     why: "Only `freeze` counts as leaving, not `pagehide`: the back/forward cache keeps the lock.",
     breaks: ["G11"],
-    file: "sync-actor.ts",
     edits: [['new Set(["pagehide", "freeze"])', 'new Set(["freeze"])']],
     tests: ["engine/writing.test.ts"],
     named: "back/forward",
@@ -82,7 +76,6 @@ export const leaders = [
     id: "frozen-leader-stays",
     why: "Nobody judges a leader without heartbeat.",
     breaks: ["G11"],
-    file: "machines/election.ts",
     edits: [["silence: 10_000,", "silence: 2 ** 30,"]],
     tests: ["engine/leader.test.ts"],
     named: "G11",
@@ -91,7 +84,6 @@ export const leaders = [
     id: "resigned-but-beating",
     why: "A demoted leader keeps its term and shows itself as leader.",
     breaks: ["G10"],
-    file: "leader.ts",
     edits: [
       ["shared.term = undefined;\n        follower.stopLeading();", "follower.stopLeading();"],
     ],
@@ -102,7 +94,6 @@ export const leaders = [
     id: "recovers-from-memory",
     why: "A new leader decides what it has in memory, without reading the log.",
     breaks: ["G6", "G13"],
-    file: "leader.ts",
     edits: [
       [
         "follower.startLeading();\n    while (!signal.aborted) {",
@@ -116,16 +107,14 @@ export const leaders = [
     id: "heartbeat-without-position",
     why: "A follower takes the heartbeat for a sign of life only, and not for how long the log is.",
     breaks: ["G13"],
-    file: "tabs.ts",
     edits: [["options.leader(true);", "options.leader(true);\n        if (head.p === 1) return;"]],
-    tests: ["engine/leader.test.ts"],
-    named: "catch-up",
+    tests: ["engine/hints.test.ts"],
+    named: "heartbeat",
   },
   {
     id: "dead-tabs-record-not-looked-for",
     why: "A record that a tab wrote and told nobody of is found only by the next load.",
     breaks: ["G13"],
-    file: "actors.ts",
     edits: [["if (beats % lookEvery === 0)", "if (beats % lookEvery === -1)"]],
     tests: ["engine/leader.test.ts"],
     named: "catch-up",
@@ -134,7 +123,6 @@ export const leaders = [
     id: "fold-of-base-and-overlay",
     why: "A fold writes what is shown: commits that nobody stored become rows.",
     breaks: ["G6"],
-    file: "model/fold.ts",
     edits: [
       [
         "const underlay = replica.underlay(table);",
@@ -148,7 +136,6 @@ export const leaders = [
     id: "fold-deletes-undecided",
     why: "A fold deletes every record up to its floor, decided or not.",
     breaks: ["G1", "G6"],
-    file: "model/fold.ts",
     edits: [
       [
         'if (record.kind === "commit" ? position > settled.position : position > floor) continue;',
@@ -162,7 +149,6 @@ export const leaders = [
     id: "floor-before-segments",
     why: "The floor moves in a transaction of its own, before the segments.",
     breaks: ["G6", "G1"],
-    file: "leader.ts",
     edits: [
       [
         'recognised(shared).lead({ term, puts, deletes, durability: "strict" }),',
@@ -178,7 +164,6 @@ export const leaders = [
     id: "log-deleted-before-segments",
     why: "The log is cut in a transaction of its own, before the segments hold what was in it.",
     breaks: ["G1"],
-    file: "leader.ts",
     edits: [
       [
         'recognised(shared).lead({ term, puts, deletes, durability: "strict" }),',
@@ -194,7 +179,6 @@ export const leaders = [
     id: "conflict-without-record",
     why: "An event that is decided against leaves no record that the app could list.",
     breaks: ["G5"],
-    file: "model/replica.ts",
     edits: [
       [
         "for (const event of unit) refusals.push({ event, code, message });",

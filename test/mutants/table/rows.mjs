@@ -9,7 +9,6 @@ export const rows = [
     id: "partial-row",
     why: "An update of a missing row creates one with the properties that the update has.",
     breaks: ["G6"],
-    file: "model/materialize.ts",
     edits: [
       [
         'if ((before === undefined) !== (type === "create")) {',
@@ -23,7 +22,6 @@ export const rows = [
     id: "update-not-merged",
     why: "An update replaces the row.",
     breaks: ["G6"],
-    file: "model/materialize.ts",
     edits: [["before === undefined ? given : { ...before, ...(given as object) },", "given,"]],
     tests: ["engine/durability.test.ts"],
   },
@@ -31,7 +29,6 @@ export const rows = [
     id: "double-create",
     why: "A create of an existing id takes the place of the row.",
     breaks: ["G7", "G6"],
-    file: "model/materialize.ts",
     edits: [
       [
         'if ((before === undefined) !== (type === "create")) {',
@@ -45,7 +42,6 @@ export const rows = [
     id: "silent-noop",
     why: "An action without effect is not told.",
     breaks: ["G6"],
-    file: "sync-actor.ts",
     edits: [['for (const it of noops) reporter.emit({ type: "noop", ...it });', "void noops;"]],
     tests: ["engine/bad-input.test.ts"],
     named: "without effect",
@@ -54,16 +50,22 @@ export const rows = [
     id: "known-record-again",
     why: "A record that arrives again is applied again.",
     breaks: ["G7"],
-    file: "model/rebase.ts",
     edits: [["if (arrival.position <= position) return", "if (arrival.position < 0) return"]],
+    tests: ["engine/hints.test.ts"],
+    named: "G7",
+  },
+  {
+    id: "record-twice-in-the-log",
+    why: "A record that an old tab added again counts again.",
+    breaks: ["G7"],
+    edits: [["if (numbers.has(n) || isFolded(markOf(writer), n)) return true;", ""]],
     tests: ["engine/convergence.test.ts"],
-    named: "G7 the same record",
+    named: "G7 a record",
   },
   {
     id: "key-not-restored",
     why: "A dedupe key stays taken when the commit that took it is undone.",
     breaks: ["G7", "G2"],
-    file: "model/replica.ts",
     edits: [["for (const it of entry.outcome.keys) taken.delete(keyOf(it.name, it.key));", ""]],
     tests: ["engine/coalesce.test.ts"],
     named: "dedupe",
@@ -72,16 +74,14 @@ export const rows = [
     id: "fold-forgets-keys",
     why: "A dedupe key counts until the next fold.",
     breaks: ["G7"],
-    file: "leader.ts",
     edits: [['keys: follower.replica.keys() as Meta["keys"],', "keys: [],"]],
-    tests: ["engine/coalesce.test.ts"],
-    named: "dedupe",
+    tests: ["engine/writing.test.ts"],
+    named: "G7",
   },
   {
     id: "coalesce-over-an-event",
     why: "A later event takes the place of an earlier one although something lies between.",
     breaks: ["G6"],
-    file: "model/replica.ts",
     edits: [
       [
         "const before = overlay.at(-1);",
@@ -95,7 +95,6 @@ export const rows = [
     id: "superseded-without-its-successor",
     why: "When a refused commit goes, what it had taken the place of stays without effect.",
     breaks: ["G6", "G2"],
-    file: "model/replica.ts",
     edits: [
       ['if (before?.outcome?.tag === "superseded") before.outcome = undefined;', "void before;"],
     ],
@@ -106,7 +105,6 @@ export const rows = [
     id: "missed-without-catch-up",
     why: "A tab that sees that it missed a record does not read it.",
     breaks: ["G6", "G13"],
-    file: "follower.ts",
     edits: [['if (received.tag === "gap") hear(position);', ""]],
     tests: ["engine/leader.test.ts"],
     named: "catch-up",
@@ -115,7 +113,6 @@ export const rows = [
     id: "gap-passed-over",
     why: "A record is applied although one before it is missing.",
     breaks: ["G6", "G13"],
-    file: "model/rebase.ts",
     edits: [["if (arrival.position > position + 1)", "if (arrival.position > 1e15)"]],
     tests: ["engine/leader.test.ts"],
     named: "catch-up",
@@ -124,7 +121,6 @@ export const rows = [
     id: "catch-up-by-log-alone",
     why: "A tab that missed what is folded by now reads only what is left of the log.",
     breaks: ["G6", "G13"],
-    file: "services/reader.ts",
     edits: [
       [
         "if (!whole && (meta.floor > options.after || hole))",
@@ -138,7 +134,6 @@ export const rows = [
     id: "other-tabs-commits-on-top",
     why: "Another tab's commit goes on top of this tab's own that are not logged: orders differ.",
     breaks: ["G6", "G13"],
-    file: "model/rebase.ts",
     edits: [
       [
         'if (first === overlay.length) return { tag: "insert", at: logged };',
@@ -151,7 +146,6 @@ export const rows = [
     id: "decided-event-runs-again",
     why: "A tab keeps what its own materializers made of a decided event, in place of the after-images.",
     breaks: ["G6", "G13"],
-    file: "model/replica.ts",
     edits: [["if (agrees(decided, record)) {", "if (decided.length > 0) {"]],
     tests: ["engine/conflict.test.ts"],
     named: "decided",
@@ -160,7 +154,6 @@ export const rows = [
     id: "decided-event-loads-again",
     why: "A fresh tab does not apply the after-images of a base record that is in the log.",
     breaks: ["G6"],
-    file: "model/replica.ts",
     edits: [["          for (const it of record.changes) image(publication, it);\n", ""]],
     tests: ["engine/conflict.test.ts"],
     named: "decided",
@@ -169,7 +162,6 @@ export const rows = [
     id: "rebase-tells-of-nothing",
     why: "A rebase tells of rows that end as they began, as new objects.",
     breaks: ["G3"],
-    file: "model/publication.ts",
     edits: [
       [
         "if (before !== undefined && sameJson(before, after)) table.set(id, before);\n          else ",
@@ -183,7 +175,6 @@ export const rows = [
     id: "listener-sees-the-middle",
     why: "What a rebase undid is told as the state before.",
     breaks: ["G3"],
-    file: "model/publication.ts",
     edits: [
       [
         "if (!befores.has(id)) befores.set(id, table.rows.get(id));",

@@ -9,7 +9,6 @@ export const strangers = [
     id: "junk-throws",
     why: "A message that is none throws.",
     breaks: ["G12"],
-    file: "model/messages.ts",
     edits: [
       [
         "const result = v.safeParse(message, value);",
@@ -23,7 +22,6 @@ export const strangers = [
     id: "junk-not-counted",
     why: "A message that is none is dropped without a trace.",
     breaks: ["G12"],
-    file: "sync-actor.ts",
     edits: [["ignored += 1;", ""]],
     tests: ["engine/channel.test.ts"],
     named: "G12",
@@ -32,7 +30,6 @@ export const strangers = [
     id: "record-in-message-trusted",
     why: "The record in a message is applied as it is.",
     breaks: ["G12"],
-    file: "tabs.ts",
     edits: [
       [
         "const record = decodeRecord(message.record);",
@@ -46,7 +43,6 @@ export const strangers = [
     id: "stored-payload-trusted",
     why: "A payload in the log goes to the materializer unchecked.",
     breaks: ["G12"],
-    file: "model/replica.ts",
     edits: [
       [
         "for (const event of unit) invalid ??= invalidity(event);",
@@ -60,7 +56,6 @@ export const strangers = [
     id: "incarnation-ignored",
     why: "A message about data that was deleted counts.",
     breaks: ["G12"],
-    file: "tabs.ts",
     edits: [
       ["if (message.incarnation !== head.incarnation) {", 'if (message.incarnation === "") {'],
     ],
@@ -71,7 +66,6 @@ export const strangers = [
     id: "writes-to-other-data",
     why: "A tab goes on writing to a database that is not the one that it has read.",
     breaks: ["G9", "G12"],
-    file: "actors.ts",
     edits: [
       [
         'if (shared.incarnation !== "" && meta.incarnation !== shared.incarnation) {',
@@ -85,7 +79,6 @@ export const strangers = [
     id: "damage-bricks-the-load",
     why: "One bad row, and nothing loads.",
     breaks: ["G8"],
-    file: "machines/load.ts",
     edits: [
       [
         'params.report.tag === "unreadable",',
@@ -99,7 +92,6 @@ export const strangers = [
     id: "damage-thrown-away",
     why: "What could not be understood is not kept.",
     breaks: ["G8"],
-    file: "actors.ts",
     edits: [["await connected(shared).quarantine(puts, []);", "void puts;"]],
     tests: ["engine/fold.test.ts"],
     named: "G8",
@@ -108,7 +100,6 @@ export const strangers = [
     id: "hole-passed-over",
     why: "Records that are gone from the log are not noticed.",
     breaks: ["G8"],
-    file: "services/reader.ts",
     edits: [["if (position !== next) {", "if (position < next) {"]],
     tests: ["engine/fold.test.ts"],
     named: "G8",
@@ -117,11 +108,10 @@ export const strangers = [
     id: "bad-row-shown",
     why: "A stored row that its table's schema refuses is shown.",
     breaks: ["G8", "G12"],
-    file: "services/reader.ts",
     edits: [
       [
         "const kept = parser?.keep(raw);",
-        "const kept = parser && { value: Object.freeze(raw as Row), issue: undefined };",
+        'const kept = (parser && { value: Object.freeze(raw) }) as ReturnType<NonNullable<typeof parser>["keep"]> | undefined;',
       ],
     ],
     tests: ["engine/fold.test.ts"],
@@ -131,11 +121,10 @@ export const strangers = [
     id: "read-error-is-empty",
     why: "A read that fails gives an empty database.",
     breaks: ["G9"],
-    file: "services/indexeddb.ts",
     edits: [
       [
         "throw thrown.length > 0 ? thrown[0] : error;",
-        "if (thrown.length > 0) throw thrown[0];\nreturn { meta: new Map(), log: [], rejected: [], quarantine: [], ...({ error } && {}) };",
+        "if (thrown.length > 0) throw thrown[0];\nreturn { meta: new Map(), log: [], rejected: [], quarantine: [] };",
       ],
     ],
     tests: ["services/storage.test.ts"],
@@ -145,7 +134,6 @@ export const strangers = [
     id: "connection-per-operation",
     why: "Every write opens a connection of its own.",
     breaks: ["G2"],
-    file: "actors.ts",
     edits: [
       [
         "position: await recognised(shared).append(",
@@ -159,7 +147,6 @@ export const strangers = [
     id: "clock-of-its-own",
     why: "Commits take their time from the system.",
     breaks: ["G14"],
-    file: "sync-actor.ts",
     edits: [["createEventId, clock.now());", "createEventId, Date.now());"]],
     tests: ["engine/convergence.test.ts"],
     named: "G14",
@@ -168,7 +155,6 @@ export const strangers = [
     id: "chance-of-its-own",
     why: "Ids take their randomness from the system.",
     breaks: ["G14"],
-    file: "sync-actor.ts",
     edits: [["environment.random.bytes(count);", "crypto.getRandomValues(new Uint8Array(count));"]],
     tests: ["engine/convergence.test.ts"],
     named: "G14",
@@ -177,7 +163,6 @@ export const strangers = [
     id: "timers-of-their-own",
     why: "The machines wait by the system's timers.",
     breaks: ["G14"],
-    file: "sync-actor.ts",
     edits: [["      id: name,\n      clock,", "      id: name,"]],
     tests: ["engine/durability.test.ts"],
     named: "G2",
