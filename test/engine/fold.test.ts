@@ -128,13 +128,14 @@ describe("a fold", () => {
     const lab = createLab();
     const leader = await lab.ready();
     const other = await lab.ready();
-    await leader.sync.commit(added("t1")).durable;
+    await leader.sync.commit([added("t1"), slid(1)]).durable;
     // Its first fold fails: there is something to fold, whatever comes.
     leader.disk.next("lead", (run) => run());
     leader.disk.next("lead", failing("aborted"));
     await lab.pass(2500);
     expect((await lab.contents())["log"]?.length).toBe(2);
     // The leader misses a record, so the base record that it writes next is ahead of its memory.
+    await leader.sync.commit(slid(5)).durable;
     await leader.sync.commit(renamed("t1", "second")).durable;
     const hear = lab.channels.drop(() => true);
     await other.sync.commit(added("t2")).durable;
@@ -155,6 +156,7 @@ describe("a fold", () => {
     expect((await lab.contents())["log"]).toEqual([]);
     expect(shown(await lab.ready())).toEqual(shown(leader));
     expect(shown(leader).todos.map((row) => row.text)).toEqual(["second", "Milk"]);
+    expect(shown(leader).settings).toEqual([{ id: "slider", value: 5 }]);
   });
 
   it("that fails is made again, and nothing is lost", async () => {
