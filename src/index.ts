@@ -35,7 +35,7 @@ export type {
 export type { Json, JsonObject } from "./model/json.ts";
 export type { Envelope, RejectedEvent } from "./model/log.ts";
 export type { RowChange } from "./model/publication.ts";
-export type { Decision } from "./model/replica.ts";
+export type { Decision } from "./model/entry.ts";
 export type { Receipt } from "./pipeline.ts";
 export type {
   Channel,

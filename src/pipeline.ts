@@ -4,7 +4,7 @@
  */
 import { SyncError } from "./errors.ts";
 import { type CommitRecord, type DismissRecord, type Envelope } from "./model/log.ts";
-import { type Decision, type Entry } from "./model/replica.ts";
+import { type Decision, type Entry } from "./model/entry.ts";
 
 /** A promise that is made only when somebody asks for it: most receipts are not looked at, and none rejects unhandled. */
 interface Deferred<T> {

@@ -17,7 +17,8 @@ import {
   type Watermark,
   type WriterMark,
 } from "./log.ts";
-import { type Entry, type Replica, summarise } from "./replica.ts";
+import { type Entry, summarise } from "./entry.ts";
+import { type Replica } from "./replica.ts";
 import { type StoredSegment, encodeSegment, segmentSize } from "./segment.ts";
 import { type Table, lowerBound } from "./table.ts";
 

@@ -9,6 +9,11 @@ export interface RowChange<R = Row> {
   readonly after: R | undefined;
 }
 
+/** A change of one unit: it may change a row several times. */
+export interface UnitChange extends RowChange {
+  readonly table: Table;
+}
+
 export type ChangeSet = ReadonlyMap<Table, readonly RowChange[]>;
 
 /**
@@ -45,4 +50,38 @@ export function createPublication(): Publication {
       return sets.size > 0 ? sets : undefined;
     },
   };
+}
+
+/** Writes straight to the table: for operations whose changes are known to be first and last states. */
+export const direct: Publication = {
+  set: (table, id, row) => table.set(id, row),
+  end: () => undefined,
+};
+
+/** The changes of one unit as they are told: each row once, from its first state to its last. */
+export function changesOf(changes: readonly UnitChange[]): ChangeSet | undefined {
+  if (changes.length === 0) return undefined;
+  const sets = new Map<Table, Map<string, RowChange> | RowChange[]>();
+  // Rows that are all new cannot repeat: there is nothing to look up.
+  const once = changes.length === 1 || changes.every((it) => it.before === undefined);
+  for (const change of changes) {
+    let set = sets.get(change.table);
+    if (set === undefined) sets.set(change.table, (set = once ? [] : new Map<string, RowChange>()));
+    if (Array.isArray(set)) set.push(change);
+    else set.set(change.id, { ...change, before: (set.get(change.id) ?? change).before });
+  }
+  const told = new Map<Table, readonly RowChange[]>();
+  for (const [table, set] of sets) {
+    const rows = Array.isArray(set)
+      ? set
+      : Array.from(set.values()).filter(({ id, before, after }) => {
+          if (before === after) return false;
+          if (before === undefined || !sameJson(before, after)) return true;
+          // It ends as it began: it keeps its very object, and nobody is told.
+          table.set(id, before);
+          return false;
+        });
+    if (rows.length > 0) told.set(table, rows);
+  }
+  return told.size > 0 ? told : undefined;
 }

@@ -6,7 +6,15 @@
  */
 import { SyncError } from "../errors.ts";
 import { type Definition } from "./definition.ts";
-import { type Json, sameJson } from "./json.ts";
+import {
+  type Decision,
+  type Entry,
+  type Settlement,
+  agrees,
+  decisionsOf,
+  place,
+  unitsOf,
+} from "./entry.ts";
 import {
   type BaseRecord,
   type CommitRecord,
@@ -20,7 +28,6 @@ import {
   isFolded,
 } from "./log.ts";
 import {
-  type Change,
   type Noop,
   type Outcome,
   type Unit,
@@ -32,126 +39,12 @@ import {
 import {
   type ChangeSet,
   type Publication,
-  type RowChange,
+  changesOf,
   createPublication,
+  direct,
 } from "./publication.ts";
-import { type Placeable, isDecided, merge } from "./rebase.ts";
+import { isDecided, merge } from "./rebase.ts";
 import { type Table, createTable } from "./table.ts";
-
-/** A unit in the overlay. */
-export interface Entry extends Placeable {
-  readonly unit: Unit;
-  /** Committed in this very memory: its decision is awaited. */
-  readonly own: boolean;
-  n: number;
-  position: number | null;
-  offset: number;
-  /** Undefined while it is undone; `superseded` when the next entry takes its place. */
-  outcome: Outcome | { readonly tag: "superseded" } | undefined;
-  readonly coalesce: string | undefined;
-  /** Why it cannot apply whatever the rows are: its stored payload does not validate. */
-  readonly invalid: SyncError | undefined;
-  /** Whether its decision was told. */
-  told: boolean;
-}
-
-export type Decision =
-  | { readonly id: string; readonly status: "accepted" | "duplicate" | "superseded" }
-  | { readonly id: string; readonly status: "rejected"; readonly error: SyncError };
-
-export interface Settlement {
-  readonly entry: Entry;
-  readonly decisions: readonly Decision[];
-}
-
-const conflict = (error: SyncError): SyncError =>
-  new SyncError(
-    "conflict",
-    `Expected the event to apply after commits of other tabs, got: ${error.message}`,
-    error,
-  );
-
-/** Writes straight to the table: for operations whose changes are known to be first and last states. */
-const direct: Publication = {
-  set: (table, id, row) => table.set(id, row),
-  end: () => undefined,
-};
-
-/** The changes of one unit as they are told: each row once, from its first state to its last. */
-function byTable(changes: readonly Change[]): ChangeSet | undefined {
-  if (changes.length === 0) return undefined;
-  const sets = new Map<Table, Map<string, RowChange> | RowChange[]>();
-  // Rows that are all new cannot repeat: there is nothing to look up.
-  const once = changes.length === 1 || changes.every((it) => it.before === undefined);
-  for (const change of changes) {
-    let set = sets.get(change.table);
-    if (set === undefined) sets.set(change.table, (set = once ? [] : new Map<string, RowChange>()));
-    if (Array.isArray(set)) set.push(change);
-    else set.set(change.id, { ...change, before: (set.get(change.id) ?? change).before });
-  }
-  const told = new Map<Table, readonly RowChange[]>();
-  for (const [table, set] of sets) {
-    const rows = Array.isArray(set)
-      ? set
-      : Array.from(set.values()).filter(({ id, before, after }) => {
-          if (before === after) return false;
-          if (before === undefined || !sameJson(before, after)) return true;
-          // It ends as it began: it keeps its very object, and nobody is told.
-          table.set(id, before);
-          return false;
-        });
-    if (rows.length > 0) told.set(table, rows);
-  }
-  return told.size > 0 ? told : undefined;
-}
-
-/**
- * What decided entries come to: the after-images of every row they touched, the keys they took, the events that failed.
- * Entries are applied in order, so the last image of a row is the one that holds.
- */
-export function summarise(
-  entries: readonly Entry[],
-): Pick<BaseRecord, "changes" | "keys" | "rejected" | "superseded"> {
-  const images = new Map<Table, Map<string, RowImage>>();
-  const keys: (readonly [string, string, string])[] = [];
-  const refusals: RejectedEvent[] = [];
-  const superseded: string[] = [];
-  for (const { outcome, unit, position } of entries) {
-    if (outcome?.tag === "failed") {
-      const { code, message } = conflict(outcome.error);
-      for (const event of unit) refusals.push({ event, code, message });
-    }
-    if (outcome?.tag === "superseded") for (const { id } of unit) superseded.push(id);
-    if (outcome?.tag !== "applied") continue;
-    for (const { table, id, after } of outcome.changes) {
-      let ofTable = images.get(table);
-      if (ofTable === undefined) images.set(table, (ofTable = new Map()));
-      ofTable.set(id, [table.name, id, after ?? null, position ?? 0]);
-    }
-    for (const it of outcome.keys) keys.push([it.name, it.key, it.id]);
-  }
-  return {
-    changes: Array.from(images.values()).flatMap((it) => Array.from(it.values())),
-    keys,
-    rejected: refusals,
-    ...(superseded.length > 0 ? { superseded } : {}),
-  };
-}
-
-const same = (a: unknown, b: unknown): boolean => sameJson(a as Json, b as Json);
-
-/** Whether a base record says what these entries came to here. */
-function agrees(entries: readonly Entry[], record: BaseRecord): boolean {
-  if (entries.at(-1)?.outcome?.tag === "superseded") return false;
-  const mine = summarise(entries);
-  return (
-    mine.changes.length === record.changes.length &&
-    same(mine.keys, record.keys) &&
-    same(mine.rejected, record.rejected) &&
-    same(mine.superseded ?? [], record.superseded ?? []) &&
-    record.changes.every((it, index) => same(it, mine.changes[index]))
-  );
-}
 
 /** What an operation did. */
 export interface Effects {
@@ -183,17 +76,6 @@ export interface Reloaded {
   readonly log: readonly (readonly [position: number, record: LogRecord])[];
   /** Puts the rows of the base: called when the overlay is undone. */
   readonly rows: (publication: Publication) => void;
-}
-
-/** Splits the events of a record into units: the events of one commit share their `tx`. */
-export function unitsOf(events: readonly Envelope[]): Unit[] {
-  const units: Envelope[][] = [];
-  for (const event of events) {
-    const last = units.at(-1);
-    if (event.tx !== undefined && last?.[0]?.tx === event.tx) last.push(event);
-    else units.push([event]);
-  }
-  return units;
 }
 
 export function createReplica(definition: Definition, tab: string) {
@@ -297,16 +179,6 @@ export function createReplica(definition: Definition, tab: string) {
       play(overlay[at] as Entry, overlay[at - 1], to);
   }
 
-  function decide(entry: Entry): Decision[] {
-    const { outcome } = entry;
-    return entry.unit.map(({ id }) => {
-      if (outcome?.tag === "failed")
-        return { id, status: "rejected", error: conflict(outcome.error) };
-      if (outcome?.tag === "superseded") return { id, status: "superseded" };
-      return { id, status: outcome?.duplicates.includes(id) === true ? "duplicate" : "accepted" };
-    });
-  }
-
   /**
    * On a device alone the log decides: an entry is final as soon as it is logged and all before it is known, but for the
    * last one of a coalescing run, whose place may still be taken.
@@ -318,7 +190,7 @@ export function createReplica(definition: Definition, tab: string) {
       if (entry.told) break;
       if (entry.coalesce !== undefined && at === logged - 1) continue;
       entry.told = true;
-      if (entry.own) settlements.push({ entry, decisions: decide(entry) });
+      if (entry.own) settlements.push({ entry, decisions: decisionsOf(entry) });
     }
     return settlements.toReversed();
   }
@@ -407,16 +279,6 @@ export function createReplica(definition: Definition, tab: string) {
     return false;
   }
 
-  /** Puts positions on own entries; offsets follow the events of their record. */
-  function place(entries: readonly Entry[], at: number): void {
-    let offset = 0;
-    for (const entry of entries) {
-      entry.position = at;
-      entry.offset = offset;
-      offset += entry.unit.length;
-    }
-  }
-
   /** Why a stored event cannot be replayed: nothing that comes from outside is trusted (G12). */
   function invalidity(event: Envelope): SyncError | undefined {
     const kept = definition.events.get(event.name)?.parser.keep(event.payload);
@@ -463,10 +325,11 @@ export function createReplica(definition: Definition, tab: string) {
       const { outcome } = entry;
       if (outcome?.tag !== "applied") {
         publication.end();
-        throw outcome?.tag === "failed" ? outcome.error : conflict(new SyncError("conflict", ""));
+        // It has just been run, and nothing follows it: it is not superseded.
+        throw (outcome as Extract<Outcome, { tag: "failed" }>).error;
       }
       overlay.push(entry);
-      const changes = isAlone ? byTable(outcome.changes) : publication.end();
+      const changes = isAlone ? changesOf(outcome.changes) : publication.end();
       return { entry, replaced, noops: outcome.noops, changes };
     },
 

@@ -18,7 +18,7 @@ import {
   isFolded,
 } from "../../src/model/log.ts";
 import { type ChangeSet } from "../../src/model/publication.ts";
-import { type Decision } from "../../src/model/replica.ts";
+import { type Decision } from "../../src/model/entry.ts";
 import { decodeSegment } from "../../src/model/segment.ts";
 import { decodeMeta, decodeRecord, freshMeta } from "../../src/model/stored.ts";
 import { type Group, type Receipt, createPipeline } from "../../src/pipeline.ts";

@@ -1,0 +1,121 @@
+/** Entries: the units of the overlay, what became of them, and what a base record says of those that are decided. */
+import { SyncError } from "../errors.ts";
+import { type Json, sameJson } from "./json.ts";
+import { type BaseRecord, type Envelope, type RejectedEvent, type RowImage } from "./log.ts";
+import { type Outcome, type Unit } from "./materialize.ts";
+import { type Placeable } from "./rebase.ts";
+import { type Table } from "./table.ts";
+
+/** A unit in the overlay. */
+export interface Entry extends Placeable {
+  readonly unit: Unit;
+  /** Committed in this very memory: its decision is awaited. */
+  readonly own: boolean;
+  n: number;
+  position: number | null;
+  offset: number;
+  /** Undefined while it is undone; `superseded` when the next entry takes its place. */
+  outcome: Outcome | { readonly tag: "superseded" } | undefined;
+  readonly coalesce: string | undefined;
+  /** Why it cannot apply whatever the rows are: its stored payload does not validate. */
+  readonly invalid: SyncError | undefined;
+  /** Whether its decision was told. */
+  told: boolean;
+}
+
+export type Decision =
+  | { readonly id: string; readonly status: "accepted" | "duplicate" | "superseded" }
+  | { readonly id: string; readonly status: "rejected"; readonly error: SyncError };
+
+export interface Settlement {
+  readonly entry: Entry;
+  readonly decisions: readonly Decision[];
+}
+
+/** Why an event is rejected that applied where it was made. */
+export const conflict = (error: SyncError): SyncError =>
+  new SyncError(
+    "conflict",
+    `Expected the event to apply after commits of other tabs, got: ${error.message}`,
+    error,
+  );
+
+/** The decisions on an entry that is logged, by what became of it here. */
+export function decisionsOf(entry: Entry): Decision[] {
+  const { outcome } = entry;
+  return entry.unit.map(({ id }) => {
+    if (outcome?.tag === "failed")
+      return { id, status: "rejected", error: conflict(outcome.error) };
+    if (outcome?.tag === "superseded") return { id, status: "superseded" };
+    return { id, status: outcome?.duplicates.includes(id) === true ? "duplicate" : "accepted" };
+  });
+}
+
+/** Puts positions on own entries; offsets follow the events of their record. */
+export function place(entries: readonly Entry[], at: number): void {
+  let offset = 0;
+  for (const entry of entries) {
+    entry.position = at;
+    entry.offset = offset;
+    offset += entry.unit.length;
+  }
+}
+
+/** Splits the events of a record into units: the events of one commit share their `tx`. */
+export function unitsOf(events: readonly Envelope[]): Unit[] {
+  const units: Envelope[][] = [];
+  for (const event of events) {
+    const last = units.at(-1);
+    if (event.tx !== undefined && last?.[0]?.tx === event.tx) last.push(event);
+    else units.push([event]);
+  }
+  return units;
+}
+
+/**
+ * What decided entries come to: the after-images of every row they touched, the keys they took, the events that failed.
+ * Entries are applied in order, so the last image of a row is the one that holds.
+ */
+export function summarise(
+  entries: readonly Entry[],
+): Pick<BaseRecord, "changes" | "keys" | "rejected" | "superseded"> {
+  const images = new Map<Table, Map<string, RowImage>>();
+  const keys: (readonly [string, string, string])[] = [];
+  const refusals: RejectedEvent[] = [];
+  const superseded: string[] = [];
+  for (const { outcome, unit, position } of entries) {
+    if (outcome?.tag === "failed") {
+      const { code, message } = conflict(outcome.error);
+      for (const event of unit) refusals.push({ event, code, message });
+    }
+    if (outcome?.tag === "superseded") for (const { id } of unit) superseded.push(id);
+    if (outcome?.tag !== "applied") continue;
+    for (const { table, id, after } of outcome.changes) {
+      let ofTable = images.get(table);
+      if (ofTable === undefined) images.set(table, (ofTable = new Map()));
+      ofTable.set(id, [table.name, id, after ?? null, position ?? 0]);
+    }
+    for (const it of outcome.keys) keys.push([it.name, it.key, it.id]);
+  }
+  return {
+    changes: Array.from(images.values()).flatMap((it) => Array.from(it.values())),
+    keys,
+    rejected: refusals,
+    ...(superseded.length > 0 ? { superseded } : {}),
+  };
+}
+
+const same = (a: unknown, b: unknown): boolean => sameJson(a as Json, b as Json);
+
+/** Whether a base record says what these entries came to here. */
+export function agrees(entries: readonly Entry[], record: BaseRecord): boolean {
+  if (entries.at(-1)?.outcome?.tag === "superseded") return false;
+  const mine = summarise(entries);
+  return (
+    mine.changes.length === record.changes.length &&
+    same(mine.keys, record.keys) &&
+    same(mine.rejected, record.rejected) &&
+    same(mine.superseded ?? [], record.superseded ?? []) &&
+    record.changes.every((it, index) => same(it, mine.changes[index]))
+  );
+}
