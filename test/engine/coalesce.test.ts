@@ -1,6 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { failing, hold } from "../support/faulty-storage.ts";
 import { added, createLab, invited, shown, slid, stateOf, until } from "../support/lab.ts";
+
+// A shared machine may be slow; nothing here waits for time.
+vi.setConfig({ testTimeout: 30_000 });
 
 const statuses = (
   receipts: readonly { readonly settled: Promise<readonly { status: string }[]> }[],

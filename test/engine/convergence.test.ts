@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import {
   type SyncError,
   create,
@@ -29,6 +29,9 @@ import {
   slid,
   toggled,
 } from "../support/lab.ts";
+
+// A shared machine may be slow; nothing here waits for time.
+vi.setConfig({ testTimeout: 30_000 });
 
 interface Told {
   readonly id: string;

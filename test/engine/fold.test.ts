@@ -64,7 +64,7 @@ describe("a fold", () => {
     const counted = manifest.todos.reduce((sum, { count }) => sum + count, 0);
     expect(counted).toBe(sorted.length);
     expect((await lab.contents())["segments"]?.length).toBe(manifest.todos.length);
-  });
+  }, 30_000);
 
   it("deletes all rows of a table, and they stay deleted", async () => {
     const lab = createLab();
