@@ -39,7 +39,7 @@ test("copies what JSON.stringify keeps", () => {
     fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
       // A key named "__proto__" is refused: it has a place in an object.
       if (JSON.stringify(value).includes('"__proto__"')) return;
-      expect(valueOf(value)).toEqual(JSON.parse(JSON.stringify(value)));
+      expect(JSON.stringify(valueOf(value))).toBe(JSON.stringify(value));
     }),
   );
 });

@@ -104,7 +104,7 @@ function run(size: number, tabs: number, ops: readonly Op[]): void {
   world.converge();
 }
 
-const runs = Number(process.env["MODEL_RUNS"] ?? 400);
+const runs = Number(process.env["MODEL_RUNS"] ?? 300);
 
 test("G6 G7 G13 shows base and log in order, and own commits on top, after any history", () => {
   fc.assert(
