@@ -25,9 +25,9 @@ export const leaders = [
     named: "G10 a stale leader",
   },
   {
-    id: "stale-base-record-applied",
+    id: "base-record-applied-too-early",
     why: "A leader applies its base record before it knows that it was written.",
-    breaks: ["G10", "G13"],
+    breaks: ["G1", "G13"],
     edits: [
       [
         "      ...body,\n    };",
@@ -35,7 +35,7 @@ export const leaders = [
       ],
     ],
     tests: ["engine/hints.test.ts"],
-    named: "G10",
+    named: "G1 G13",
   },
   {
     id: "plan-of-an-earlier-term",
