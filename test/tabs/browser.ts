@@ -1,11 +1,12 @@
 /** Chromium with several tabs of the app, and what the test knows of them when they are gone. */
+import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BrowserContext, type CDPSession, type Page, chromium } from "playwright";
+import { type CDPSession, type Page, chromium } from "playwright";
 import { type Rolldown, build } from "vite";
 import { vi } from "vitest";
 import { chromiumLaunch } from "../chromium.ts";
@@ -16,10 +17,8 @@ declare const app: App;
 /** The machine may be busy; nothing is about how long it takes unless a test says so. */
 export const patience = { timeout: 20_000, interval: 20 };
 
-export const backends = ["LevelDB", "SQLite"] as const;
-
-const backendFlag = (backend: (typeof backends)[number]): string =>
-  `--${backend === "SQLite" ? "enable" : "disable"}-features=IdbSqliteBackingStore`;
+/** What Chromium keeps IndexedDB in. */
+export type Backend = "LevelDB" | "SQLite";
 
 /** Builds the app as an app would be built, so that a tab opens fast, and serves it on a port of its own. */
 async function serveApp(): Promise<{ readonly address: string; close(): Promise<void> }> {
@@ -65,14 +64,67 @@ export interface Tab {
 
 /** Waits until the page is ready, and gives it the name that it calls itself. */
 async function named(page: Page, cdp: CDPSession): Promise<Tab> {
-  await page.waitForFunction(() => "ready" in globalThis);
+  await page.waitForFunction(() => "ready" in globalThis, undefined, { polling: 20 });
   return { page, cdp, name: await page.evaluate(() => app.tab) };
 }
 
+/**
+ * Starts Chromium as a person would: tabs go into the back/forward cache, and only the newest one is visible. With what
+ * Playwright adds when it starts a browser itself neither that nor freezing a tab would work.
+ */
+async function startChromium(profile: string, backend: Backend) {
+  const child = spawn(
+    chromiumLaunch.executablePath ?? chromium.executablePath(),
+    [
+      ...chromiumLaunch.args,
+      "--headless",
+      "--remote-debugging-port=0",
+      `--user-data-dir=${profile}`,
+      `--${backend === "SQLite" ? "enable" : "disable"}-features=IdbSqliteBackingStore`,
+      "--disable-breakpad",
+      "--disable-dev-shm-usage",
+      "--no-default-browser-check",
+      "--password-store=basic",
+      "--use-mock-keychain",
+      // All tabs work at full speed, also those that nobody sees.
+      "--disable-background-timer-throttling",
+      "--disable-renderer-backgrounding",
+      "about:blank",
+    ],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  const kill = (): boolean => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", () => {
+      process.off("exit", kill);
+      resolve();
+    });
+  });
+  let said = "";
+  const endpoint = await new Promise<string>((resolve, reject) => {
+    child.stderr.on("data", (data) => {
+      said += String(data);
+      const address = /listening on (ws:\S+)/.exec(said)?.[1];
+      if (address !== undefined) resolve(address);
+    });
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error(`Expected Chromium to start, got\n${said}`)));
+  });
+  const client = await chromium.connectOverCDP(endpoint, { noDefaults: true });
+  const [context] = client.contexts();
+  if (context === undefined) throw new Error("Expected Chromium to have a context, got none");
+  return {
+    context,
+    async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
 /** A device: a profile on the disk, the browser on it, and everything that its tabs ever told. */
-export async function createBrowser(
-  options: { readonly backend?: (typeof backends)[number]; readonly cache?: boolean } = {},
-) {
+export async function createBrowser(backend: Backend = "LevelDB") {
   const site = await serveApp();
   const profile = await mkdtemp(join(tmpdir(), "sssync-"));
   const complaints: string[] = [];
@@ -80,8 +132,7 @@ export async function createBrowser(
   const listeners = new Set<() => void>();
   /** Pages that are expected to die. */
   const doomed = new Set<Page>();
-  let context: BrowserContext;
-  let browserId: number;
+  let running = await startChromium(profile, backend);
 
   function hear(message: Told): void {
     told.push(message);
@@ -94,19 +145,6 @@ export async function createBrowser(
     for (const listener of listeners) listener();
   }
 
-  async function launch(): Promise<void> {
-    context = await chromium.launchPersistentContext(profile, {
-      ...chromiumLaunch,
-      args: [...chromiumLaunch.args, backendFlag(options.backend ?? "LevelDB")],
-      ...(options.cache === true ? { ignoreDefaultArgs: ["--disable-back-forward-cache"] } : {}),
-    });
-    const cdp = await context.browser()?.newBrowserCDPSession();
-    const { processInfo } = (await cdp?.send("SystemInfo.getProcessInfo")) ?? { processInfo: [] };
-    browserId = processInfo.find(({ type }) => type === "browser")?.id ?? 0;
-    await cdp?.detach();
-  }
-  await launch();
-
   return {
     complaints,
     told: told as readonly Told[],
@@ -115,6 +153,7 @@ export async function createBrowser(
     renamed: ({ page, cdp }: Tab): Promise<Tab> => named(page, cdp),
 
     async openTab(script?: () => void): Promise<Tab> {
+      const { context } = running;
       const page = await context.newPage();
       page.setDefaultTimeout(patience.timeout);
       page.on("pageerror", (error) => complaints.push(String(error)));
@@ -154,16 +193,14 @@ export async function createBrowser(
 
     /** Kills the browser with everything in it, and starts it again on the same data. */
     async killAndRestart(): Promise<void> {
-      if (browserId === 0) throw new Error("Expected the browser to have a process, got none");
-      for (const page of context.pages()) doomed.add(page);
-      const closed = context.waitForEvent("close");
-      process.kill(browserId, "SIGKILL");
-      await closed;
-      await launch();
+      for (const page of running.context.pages()) doomed.add(page);
+      await running.end("SIGKILL");
+      running = await startChromium(profile, backend);
     },
 
     async close(): Promise<void> {
-      await context.close();
+      for (const page of running.context.pages()) doomed.add(page);
+      await running.end("SIGTERM");
       await site.close();
       await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     },
@@ -206,6 +243,20 @@ export function durable(browser: Browser, count: number, by?: Tab): Promise<void
 export const durableCount = ({ told }: Browser): number =>
   told.filter(({ kind }) => kind === "durable").length;
 
+/** Resolves when the tab has the role; rejects with what it is instead after `timeout` ms. */
+export async function becomes(
+  role: ReturnType<App["role"]>,
+  { page }: Tab,
+  timeout = patience.timeout,
+): Promise<void> {
+  try {
+    await page.waitForFunction((it) => app.role() === it, role, { timeout, polling: 20 });
+  } catch (cause) {
+    const state = JSON.stringify(await page.evaluate(() => app.describe()));
+    throw new Error(`Expected the tab to be ${role} after ${timeout} ms, got ${state}`, { cause });
+  }
+}
+
 /** Resolves with what all of these tabs show, when it is the same. */
 export const agreed = (tabs: readonly Tab[]): Promise<readonly string[]> =>
   vi.waitFor(async () => {
@@ -224,15 +275,13 @@ export const agreed = (tabs: readonly Tab[]): Promise<readonly string[]> =>
   }, patience);
 
 /** Resolves with what is on the disk, when nothing waits in the log to be folded. */
-export const folded = ({ page }: Tab) =>
-  vi.waitFor(async () => {
-    const disk = await page.evaluate(() => app.disk());
-    const waiting = disk.log.filter(([, record]) => record?.kind === "commit");
-    if (waiting.length > 0) {
-      const state = await page.evaluate(() => app.describe());
-      throw new Error(
-        `Expected the log to be folded, got ${waiting.length} commit records\n${JSON.stringify(state)}`,
-      );
-    }
-    return disk;
+export async function folded({ page }: Tab) {
+  await vi.waitFor(async () => {
+    const [logged, state] = await page.evaluate(async () => [await app.logged(), app.describe()]);
+    if (logged === 0) return;
+    throw new Error(
+      `Expected the log to be folded, got ${logged} records\n${JSON.stringify(state)}`,
+    );
   }, patience);
+  return page.evaluate(() => app.disk());
+}

@@ -52,7 +52,7 @@ test.each([
 ] as const)(
   "G1 G3 G13 keeps every durable commit once, in one order, when tabs crash (%s, %i rounds)",
   async (backend, rounds) => {
-    browser = await createBrowser({ backend });
+    browser = await createBrowser(backend);
     const tabs = await Promise.all([browser.openTab(), browser.openTab(), browser.openTab()]);
     let before: readonly string[] = [];
     let leaders = 0;
@@ -99,7 +99,7 @@ test.each([
 ] as const)(
   "G1 keeps every durable commit when the browser is killed (%s, %i times)",
   async (backend, times) => {
-    browser = await createBrowser({ backend });
+    browser = await createBrowser(backend);
     let before: readonly string[] = [];
     for (let time = 1; time <= times; time += 1) {
       const dice = createDice(2, time);

@@ -19,6 +19,8 @@ declare global {
   var told: ((told: string) => void) | undefined;
 }
 
+const startedAt = performance.now();
+
 /** Of this page's life: a reloaded page is another tab. */
 const tab = crypto.randomUUID().slice(0, 8);
 
@@ -60,6 +62,10 @@ const tell = (kind: Told["kind"], ids: readonly string[]): void => {
 };
 sync.on("noop", ({ action, table, id }) => tell("noop", [action, table, id]));
 sync.on("fault", ({ fault }) => tell("noop", [fault.code, fault.message]));
+
+sync.subscribe(() => {
+  app.mostUndecided = Math.max(app.mostUndecided, sync.outbox.size);
+});
 
 let made = 0;
 
@@ -118,10 +124,23 @@ const request = <T>(it: IDBRequest<T>): Promise<T> =>
     it.onerror = () => reject(it.error ?? new Error("Expected an answer, got none"));
   });
 
-/** What is on the disk, read past the engine. */
-const disk = async () => {
+/** Works on the database past the engine. */
+const raw = async <T>(read: (database: IDBDatabase) => Promise<T>): Promise<T> => {
   const database = await request(indexedDB.open("sssync/tabs/"));
   try {
+    return await read(database);
+  } finally {
+    database.close();
+  }
+};
+
+/** How many records are in the log. */
+const logged = (): Promise<number> =>
+  raw((database) => request(database.transaction("log").objectStore("log").count()));
+
+/** What is on the disk. */
+const disk = () =>
+  raw(async (database) => {
     const tx = database.transaction(["log", "segments", "meta"], "readonly");
     const [log, segments, meta] = ["log", "segments", "meta"].map((name) => tx.objectStore(name));
     if (log === undefined || segments === undefined || meta === undefined)
@@ -149,21 +168,22 @@ const disk = async () => {
       ]),
       rows,
     };
-  } finally {
-    database.close();
-  }
-};
+  });
 
 const app = {
   tab,
   sync,
   add,
   disk,
+  logged,
   /** Whether the page came back from the back/forward cache. */
   restored: false,
-  /** Turns in which the page did not answer, as `start–end` in ms. */
-  longTasks: [] as string[],
+  /** Length in ms of each turn of more than 50 ms that began while the engine loaded: the page did not answer. */
+  longTurns: [] as number[],
+  /** ms from the start of the engine to `ready`. */
   readyAfter: 0,
+  /** The most events that were undecided at once. */
+  mostUndecided: 0,
 
   /** Commits until `rest`. */
   start(seed: number): void {
@@ -183,12 +203,27 @@ const app = {
       .toSorted((a, b) => a.no - b.no)
       .map(({ id, no }) => `${no}:${id}`),
   slider: () => sync.tables.counters.get("slider")?.value,
-  slide: (from: number, to: number): void => {
-    for (let value = from; value <= to; value += 1)
-      sync.commit({ name: "sliderMoved", payload: { value } });
+  /** Drags the slider, some steps in each turn. Resolves with how often each decision was made. */
+  async slide(from: number, to: number): Promise<Readonly<Record<string, number>>> {
+    const steps: Promise<readonly { readonly status: string }[]>[] = [];
+    for (let value = from; value <= to; value += 1) {
+      steps.push(sync.commit({ name: "sliderMoved", payload: { value } }).settled);
+      if (value % 4 === 0) await new Promise((resolve) => setTimeout(resolve));
+    }
+    const counts: Record<string, number> = {};
+    for (const { status } of (await Promise.all(steps)).flat())
+      counts[status] = (counts[status] ?? 0) + 1;
+    return counts;
   },
   importContacts: async (from: number, count: number): Promise<void> => {
     await sync.commit({ name: "contactsImported", payload: { from, count } }).durable;
+  },
+  /** Of the contacts: their number, and a hash of all that they hold. */
+  async digest() {
+    const all = sync.tables.contacts.toArray();
+    const bytes = new TextEncoder().encode(JSON.stringify(all));
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return { size: all.length, hash: hash.join(" ") };
   },
   /** What the tab would say of itself in a failure. */
   describe: () => ({ tab, made, status: sync.status, value: sync.getSnapshot().value }),
@@ -198,12 +233,15 @@ export type App = typeof app;
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted) app.restored = true;
 });
-new PerformanceObserver((list) => {
-  for (const { startTime, duration } of list.getEntries())
-    app.longTasks.push(`${Math.round(startTime)}–${Math.round(startTime + duration)}`);
-}).observe({ type: "longtask", buffered: true });
+const observer = new PerformanceObserver(() => undefined);
+observer.observe({ type: "longtask" });
 
 Object.assign(globalThis, { app });
 await sync.ready;
-app.readyAfter = performance.now();
+app.readyAfter = performance.now() - startedAt;
+// The turn that ends here is told after it.
+await new Promise((resolve) => setTimeout(resolve));
+for (const { startTime, duration } of observer.takeRecords())
+  if (startTime >= startedAt) app.longTurns.push(Math.round(duration));
+observer.disconnect();
 Object.assign(globalThis, { ready: true });
