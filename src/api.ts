@@ -72,6 +72,7 @@ export interface Fault {
     | "storage_blocked"
     | "storage_full"
     | "storage_unavailable"
+    | "memory_only"
     | "write_delayed"
     | "load_failed"
     | "outdated";
@@ -87,7 +88,7 @@ export interface SyncStatus {
   readonly storage: "opening" | "open" | "blocked" | "full" | "lost" | "memory" | "unavailable";
   /** `off`: no server is configured. */
   readonly sync: "off";
-  /** Events of this device without a decision. */
+  /** Events that this tab committed and that have no decision yet. */
   readonly pending: number;
   /** When the oldest of them was committed: ms since the epoch. */
   readonly oldestPendingAt: number | null;
@@ -107,7 +108,10 @@ export interface Collection<I> {
   list(): readonly I[];
   /** Tries the entry again. Rejects with `SyncError` `not_found` when there is no such entry. */
   retry(id: string): Promise<void>;
-  /** Gives the entry up, in every tab, for good. */
+  /**
+   * Gives the entry up, in every tab, for good. Of the outbox only what is not being written yet: what may be stored is
+   * decided by the log. Rejects with `not_found` otherwise.
+   */
   discard(id: string): Promise<void>;
   subscribe(listener: () => void): () => void;
 }

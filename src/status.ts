@@ -51,7 +51,9 @@ const words: Readonly<Record<Fault["code"], string>> = {
   storage_full:
     "This device is out of space. Changes are kept in this tab only, and stored as soon as there is space.",
   storage_unavailable:
-    "This browser does not let the app store data. Changes live in this tab only.",
+    "This browser does not let the app store data. The app waits until it does; closing other tabs or freeing space may help.",
+  memory_only:
+    "This browser does not let the app store data. Changes live in this tab only, and are gone when it is closed.",
   write_delayed:
     "Storing a change takes longer than it should. It is tried again until it is stored.",
   load_failed: "The stored data could not be read. Nothing was changed.",
@@ -62,7 +64,8 @@ function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["cod
   if (facts.root === "outdated") return "outdated";
   if (facts.root === "failed") return "load_failed";
   if (storage === "blocked") return "storage_blocked";
-  if (storage === "unavailable" || storage === "memory") return "storage_unavailable";
+  if (storage === "memory") return "memory_only";
+  if (storage === "unavailable") return "storage_unavailable";
   if (storage === "full") return "storage_full";
   if (storage === "lost") return "storage_lost";
   return facts.commit === "delayed" ? "write_delayed" : undefined;

@@ -104,7 +104,7 @@ function createReadiness() {
 }
 
 const leaving: ReadonlySet<LifecycleEvent> = new Set(["pagehide", "freeze"]);
-const returning: ReadonlySet<LifecycleEvent> = new Set(["pageshow", "resume"]);
+const returning: ReadonlySet<LifecycleEvent> = new Set(["pageshow", "resume", "visible"]);
 
 /**
  * Starts the engine of this tab: it opens the device's data, keeps it in memory and on disk, and in step with other tabs.

@@ -118,7 +118,7 @@ export interface Parser {
   reuse(input: unknown): { readonly value: Json } | Refusal;
   /**
    * Checks a stored value that nobody else holds, and freezes it, without transforming it: what was stored is what was
-   * parsed once.
+   * parsed once. Only properties that the schema has got since are added, with their defaults.
    */
   keep(stored: unknown): { readonly value: Json } | Refusal;
 }
@@ -147,6 +147,15 @@ const quickly = (fast: Fast | undefined, input: unknown): { readonly value: Json
   const value = fast === undefined ? slow : fast(input);
   return value === slow ? undefined : { value };
 };
+
+/** A stored object with the properties that its schema has got since, and gives a default. Nothing else is changed. */
+function withDefaults(stored: Json, output: unknown): Json {
+  if (typeof stored !== "object" || stored === null || Array.isArray(stored)) return stored;
+  const given = toJson(output);
+  if ("issue" in given || typeof given.value !== "object" || given.value === null) return stored;
+  const isWhole = Object.keys(given.value).every((key) => Object.hasOwn(stored, key));
+  return isWhole ? stored : Object.freeze({ ...given.value, ...stored });
+}
 
 /** Prepares a schema. Throws `SyncError` `config` or `unstable_schema` where it is certain that the schema cannot work. */
 export function createParser(what: string, schema: AnySchema): Parser {
@@ -192,7 +201,8 @@ export function createParser(what: string, schema: AnySchema): Parser {
     const mine = notJson(stored);
     if ("issue" in mine) return mine;
     const result = v.safeParse(schema, mine.value);
-    return result.success ? mine : { code: "invalid", issue: describeIssue(result.issues[0]) };
+    if (!result.success) return { code: "invalid", issue: describeIssue(result.issues[0]) };
+    return { value: withDefaults(mine.value, result.output) };
   }
 
   const guarded =

@@ -15,7 +15,7 @@
 import { unwrap, wrap } from "idb";
 import { show } from "../model/json.ts";
 import { type LogRecord } from "../model/log.ts";
-import { placeAll } from "./placement.ts";
+import { isLower, placeAll } from "./placement.ts";
 import {
   type Connection,
   type ConnectionEvents,
@@ -224,14 +224,19 @@ async function initialise(
   return { meta, damaged: !empty && !meta.has("format") };
 }
 
-async function claim(tx: Writing, further?: Meta): Promise<number> {
-  const stored = await tx.objectStore("meta").get("term");
+async function claim(tx: Writing, further: Meta = new Map()): Promise<number> {
+  const meta = tx.objectStore("meta");
+  const [stored, ...present] = await Promise.all([
+    meta.get("term"),
+    ...Array.from(further.keys(), (key) => meta.get(key)),
+  ]);
+  const raised = Array.from(further).filter(([, value], at) => !isLower(value, present[at]));
   const before = stored === undefined ? 0 : stored;
   // A term that is not understood is not overwritten: a lower one than before would let two leaders write.
   if (typeof before !== "number" || !Number.isSafeInteger(before))
     throw new StorageFailure("refused", `Expected the term to be an integer, got ${show(before)}`);
   const term = before + 1;
-  putMeta(tx, new Map([...(further ?? []), ["term", term]]));
+  putMeta(tx, new Map([...raised, ["term", term]]));
   tx.commit();
   return term;
 }

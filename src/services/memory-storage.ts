@@ -14,7 +14,7 @@ import {
   type StoreKey,
   type StoreName,
 } from "./ports.ts";
-import { placeAll } from "./placement.ts";
+import { isLower, placeAll } from "./placement.ts";
 
 /** By the JSON of the key: arrays of the same items are one key. */
 type Store = Map<string, readonly [key: StoreKey, value: unknown]>;
@@ -143,7 +143,9 @@ function connect(database: Database, events: ConnectionEvents): Connection {
           "refused",
           `Expected the term to be an integer, got ${show(before)}`,
         );
-      putMeta(further);
+      putMeta(
+        new Map(Array.from(further).filter(([key, value]) => !isLower(value, get("meta", key)))),
+      );
       set("meta", "term", before + 1);
       return before + 1;
     },

@@ -38,3 +38,7 @@ function markOf(writers: unknown, tab: string): WriterMark | undefined {
   if (typeof writers !== "object" || writers === null) return undefined;
   return Object.hasOwn(writers, tab) ? (writers as Record<string, WriterMark>)[tab] : undefined;
 }
+
+/** Whether a `meta` entry would be lowered: two tabs may raise the same one, and the higher one holds. */
+export const isLower = (value: unknown, stored: unknown): boolean =>
+  typeof value === "number" && typeof stored === "number" && value < stored;

@@ -120,7 +120,10 @@ export interface Connection {
   initialise(
     entries: ReadonlyMap<string, unknown>,
   ): Promise<{ readonly meta: ReadonlyMap<string, unknown>; readonly damaged: boolean }>;
-  /** Raises the term by one and puts these further `meta` entries in the same strict transaction. Resolves with the new term. */
+  /**
+   * Raises the term by one and puts these further `meta` entries in the same strict transaction; one that is a number is
+   * never lowered. Resolves with the new term.
+   */
   claim(entries?: ReadonlyMap<string, unknown>): Promise<number>;
   /** A fenced write (see `LeaderWrite`). */
   lead(write: LeaderWrite): Promise<LeaderWritten>;

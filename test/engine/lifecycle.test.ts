@@ -237,7 +237,7 @@ describe("storage", () => {
     await lab.pass(10_000);
     await tab.sync.ready;
     expect(tab.sync.status).toMatchObject({ phase: "degraded", storage: "memory" });
-    expect(tab.sync.status.fault?.code).toBe("storage_unavailable");
+    expect(tab.sync.status.fault?.code).toBe("memory_only");
     const receipt = tab.sync.commit(added("t1"));
     await lab.pass(60_000);
     expect(shown(tab).todos.length).toBe(1);

@@ -465,6 +465,19 @@ export const storageContract = (subject: string, makeStorage: () => StoragePort)
         expect((await readAll(connection)).meta).toEqual({ schema: 2, term: 3 });
       });
 
+      test("never lowers an entry: of two tabs that raise the schema, the newer one holds", async () => {
+        const { connect } = setUp();
+        const connection = await connect();
+        await connection.claim(new Map([["schema", 3]]));
+        await connection.claim(
+          new Map<string, unknown>([
+            ["schema", 2],
+            ["note", "kept"],
+          ]),
+        );
+        expect((await readAll(connection)).meta).toEqual({ schema: 3, term: 2, note: "kept" });
+      });
+
       test("G10 gives two that claim at once two terms", async () => {
         const { connect } = setUp();
         const [a, b] = [await connect(), await connect()];
