@@ -1,7 +1,7 @@
 /** What tabs tell each other is a hint: it can be lost, late, doubled, or said by one who does not lead any more. */
 import { expect, it } from "vitest";
 import { hold } from "../support/faulty-storage.ts";
-import { added, createLab, renamed, scope, shown } from "../support/lab.ts";
+import { added, createLab, renamed, scope, shown, slid } from "../support/lab.ts";
 
 it("G7 an old record that arrives again brings nothing back, whatever its kind", async () => {
   const lab = createLab();
@@ -68,4 +68,66 @@ it("G1 G13 a commit that came between the leader's decision and its record is mi
   await lab.pass(10_000);
   expect((await lab.contents())["log"]).toEqual([]);
   for (const tab of [leader, other, await lab.ready()]) expect(shown(tab).todos).toEqual(rows);
+});
+
+it("a tab that loads while another one commits shows that commit", async () => {
+  const lab = createLab();
+  const writer = await lab.ready({ ports: { locks: null } });
+  await writer.sync.commit(added("t1")).durable;
+  const tab = lab.openTab({ ports: { locks: null } });
+  const held = hold("after");
+  tab.disk.next("read", held.fault);
+  await held.reached;
+  // It has read, and does not know yet what it has read.
+  await writer.sync.commit(added("t2")).durable;
+  await lab.settle();
+  held.release();
+  await tab.sync.ready;
+  await lab.settle();
+  expect(shown(tab)).toEqual(shown(writer));
+});
+
+it("G6 G13 an event whose place another tab takes while the leader decides it is decided with that one", async () => {
+  const lab = createLab();
+  const leader = await lab.ready();
+  await lab.pass(3000);
+  const other = await lab.ready();
+  const first = leader.sync.commit(slid(1));
+  await first.durable;
+  const held = hold();
+  leader.disk.next("lead", held.fault);
+  await lab.pass(2500);
+  await held.reached;
+  const superseded: unknown[] = [];
+  lab.channels.drop(({ message, to }) => {
+    const { record } = message as { record?: { kind: string; superseded?: unknown[] } };
+    if (to === other.channel && record?.kind === "base") superseded.push(record.superseded ?? []);
+    return false;
+  });
+  const second = other.sync.commit(slid(2));
+  await second.durable;
+  // The receipt of the earlier one says by now that its place was taken: no record may say otherwise.
+  await lab.settle();
+  held.release();
+  await lab.pass(10_000);
+  const statuses = await Promise.all(
+    [first, second].map(async ({ settled }) => (await settled).map(({ status }) => status)),
+  );
+  expect(statuses).toEqual([["superseded"], ["accepted"]]);
+  expect(superseded).toEqual([first.events.map(({ id }) => id)]);
+  for (const tab of [leader, other, await lab.ready()])
+    expect(shown(tab).settings).toEqual([{ id: "slider", value: 2 }]);
+});
+
+it("a page that comes back shows what was said meanwhile, also where nobody leads", async () => {
+  const lab = createLab();
+  const writer = await lab.ready({ ports: { locks: null } });
+  const tab = await lab.ready({ ports: { locks: null } });
+  tab.lifecycle.emit("pagehide");
+  await writer.sync.commit(added("t1")).durable;
+  await lab.settle();
+  expect(shown(tab).todos).toEqual([]);
+  tab.lifecycle.emit("pageshow");
+  await lab.settle();
+  expect(shown(tab)).toEqual(shown(writer));
 });

@@ -70,6 +70,15 @@ it("G11 a leader that goes into the back/forward cache lets go of the lock at on
   leader.lifecycle.emit("pagehide");
   await lab.settle();
   expect([leader, next].map((tab) => tab.sync.status.role)).toEqual(["candidate", "leader"]);
+  // The first message at an open channel would evict the page.
+  let delivered = 0;
+  lab.channels.drop(({ to }) => {
+    if (to === leader.channel) delivered += 1;
+    return false;
+  });
+  await next.sync.commit(added("t1")).durable;
+  await lab.pass(5000);
+  expect(delivered).toBe(0);
   leader.lifecycle.emit("pageshow");
   await lab.pass(3000);
   expect([leader, next].map((tab) => tab.sync.status.role)).toEqual(["follower", "leader"]);

@@ -198,4 +198,25 @@ export const commits = [
     tests: ["engine/durability.test.ts"],
     named: "G3 is one unit",
   },
+  {
+    id: "no-space-is-a-refusal",
+    why: "A commit for which there is no space now is rolled back.",
+    breaks: ["G2"],
+    edits: [
+      [
+        'isRefused: ({ event }) => failed(event) === "refused",',
+        'isRefused: ({ event }) => failed(event) === "refused" || failed(event) === "quota",',
+      ],
+    ],
+    tests: ["engine/durability.test.ts"],
+    named: "G2 without space",
+  },
+  {
+    id: "stop-does-not-flush",
+    why: "An engine that stops does not wait until its commits are durable.",
+    breaks: ["G1"],
+    edits: [['entry: "drainCommits",', 'entry: ["drainCommits", "drainLeader"],']],
+    tests: ["engine/lifecycle.test.ts"],
+    named: "stop",
+  },
 ];

@@ -188,4 +188,73 @@ export const leaders = [
     tests: ["engine/conflict.test.ts"],
     named: "G3",
   },
+  {
+    id: "lock-released-while-writing",
+    why: "A leader that stops lets go of the lock while its write is in flight.",
+    breaks: ["G10"],
+    edits: [["await writing;", "void writing;"]],
+    tests: ["engine/lifecycle.test.ts"],
+    named: "while the leader writes",
+  },
+  {
+    id: "open-place-decided",
+    why: "The last event of a coalescing run is decided although another tab has just taken its place.",
+    breaks: ["G6", "G13"],
+    edits: [
+      ["tail: open ? replica.position() : undefined,", "tail: open ? undefined : undefined,"],
+    ],
+    tests: ["engine/hints.test.ts"],
+    named: "whose place",
+  },
+  {
+    id: "unknown-rows-folded-away",
+    why: "A fold deletes base records with rows of tables that this code does not know.",
+    breaks: ["G9"],
+    edits: [
+      [
+        "if (ids.size > 0 && !shared.definition.tables.has(table)) return undefined;",
+        "void [table, ids];",
+      ],
+    ],
+    tests: ["engine/fold.test.ts"],
+    named: "unknown here",
+  },
+  {
+    id: "channel-open-in-the-cache",
+    why: "A page in the back/forward cache listens: the first message would evict it.",
+    breaks: ["G11"],
+    edits: [["      tabs.close();\n    } else if", "    } else if"]],
+    tests: ["engine/writing.test.ts"],
+    named: "back/forward",
+  },
+  {
+    id: "back-without-a-look",
+    why: "A page that comes back does not ask what was said meanwhile.",
+    breaks: ["G13"],
+    edits: [['if (shared.incarnation !== "") follower.look();', ""]],
+    tests: ["engine/hints.test.ts"],
+    named: "comes back",
+  },
+  {
+    id: "deaf-while-loading",
+    why: "What is told while the first load reads is not heard.",
+    breaks: ["G13"],
+    edits: [['if ("position" in message) options.heard(message.position);', ""]],
+    tests: ["engine/hints.test.ts"],
+    named: "loads",
+  },
+  {
+    id: "newer-record-applied",
+    why: "A tab applies records of newer code.",
+    breaks: ["G9", "G12"],
+    edits: [
+      ["if (record.schema > schema) {", "if (record.schema < 0) {"],
+      [
+        "if (log.some(([, record]) => record.schema > schema)) {",
+        "if (log.some(([, record]) => record.schema < 0)) {",
+      ],
+    ],
+    tests: ["engine/channel.test.ts"],
+    named: "newer schema",
+  },
 ];

@@ -167,4 +167,25 @@ export const strangers = [
     tests: ["engine/durability.test.ts"],
     named: "G2",
   },
+  {
+    id: "missing-rows-not-noticed",
+    why: "A segment that holds fewer rows than it should passes for whole.",
+    breaks: ["G8"],
+    edits: [["if (segment.ids.length !== mark.count) {", "if (segment.ids.length > mark.count) {"]],
+    tests: ["engine/fold.test.ts", "engine/damage.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "heart-of-its-own",
+    why: "A leader's heart beats by the system's timers.",
+    breaks: ["G14"],
+    edits: [
+      [
+        "timer = environment.clock.setTimeout(beat, beatEvery);",
+        "timer = setTimeout(beat, beatEvery);",
+      ],
+    ],
+    tests: ["engine/hints.test.ts"],
+    named: "heartbeat",
+  },
 ];
