@@ -106,6 +106,10 @@ export function toJson(value: unknown, depth = maxDepth): { value: Json } | { is
   }
 }
 
+/** Whether a JSON value is an object, and not an array. */
+export const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** Whether two JSON values are equal; the order of keys does not matter. */
 export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true;

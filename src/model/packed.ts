@@ -2,7 +2,7 @@
  * Log records as they are stored: long arrays of like objects are kept in columns, which IndexedDB writes in half the time.
  * An event whose payload was packed says so; everything else is stored as it is.
  */
-import { type Json, type JsonObject } from "./json.ts";
+import { type Json, type JsonObject, isObject } from "./json.ts";
 import { type Envelope, type LogRecord } from "./log.ts";
 
 /** Shorter arrays are not worth the work. */
@@ -10,12 +10,6 @@ const least = 64;
 
 /** Stands for an array in a packed payload. A payload where this key is in the way is not packed. */
 const mark = "\u0000columns";
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const isPacked = (value: Json | undefined): value is JsonObject =>
-  isObject(value) && Object.hasOwn(value, mark);
 
 function columnsOf(rows: readonly Json[]): JsonObject | undefined {
   const [first] = rows;

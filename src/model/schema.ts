@@ -150,9 +150,8 @@ const quickly = (fast: Fast | undefined, input: unknown): { readonly value: Json
 
 /** A stored object with the properties that its schema has got since, and gives a default. Nothing else is changed. */
 function withDefaults(stored: Json, output: unknown): Json {
-  if (typeof stored !== "object" || stored === null || Array.isArray(stored)) return stored;
   const given = toJson(output);
-  if ("issue" in given || typeof given.value !== "object" || given.value === null) return stored;
+  if ("issue" in given || !isObject(stored) || !isObject(given.value)) return stored;
   const isWhole = Object.keys(given.value).every((key) => Object.hasOwn(stored, key));
   return isWhole ? stored : Object.freeze({ ...given.value, ...stored });
 }
