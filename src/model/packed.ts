@@ -11,6 +11,9 @@ const least = 64;
 /** Stands for an array in a packed payload. A payload where this key is in the way is not packed. */
 const mark = "\u0000columns";
 
+const isPacked = (value: Json | undefined): value is JsonObject =>
+  isObject(value) && Object.hasOwn(value, mark);
+
 function columnsOf(rows: readonly Json[]): JsonObject | undefined {
   const [first] = rows;
   if (!isObject(first)) return undefined;

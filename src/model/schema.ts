@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { SyncError } from "../errors.ts";
 import { type PlainColumns, plainColumns } from "./columns.ts";
 import { type Fast, type Node, compileFast, slow } from "./fast.ts";
-import { type Json, sameJson, showError, toJson } from "./json.ts";
+import { type Json, isObject, sameJson, showError, toJson } from "./json.ts";
 
 /** Any synchronous valibot schema. */
 export type AnySchema = v.GenericSchema<unknown, unknown>;
