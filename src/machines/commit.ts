@@ -269,4 +269,3 @@ export const commitMachine = setup({
   },
   options: { maxIterations },
 });
-

@@ -194,4 +194,3 @@ export const electionMachine = setup({
   },
   options: { maxIterations },
 });
-

@@ -265,4 +265,3 @@ export const handoffMachine = setup({
   },
   options: { maxIterations },
 });
-

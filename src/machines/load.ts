@@ -212,4 +212,3 @@ export const loadMachine = setup({
   },
   options: { maxIterations },
 });
-
