@@ -6,6 +6,8 @@ import { noted, openShop, sold, stocked } from "../support/shop.ts";
 type Shop = ReturnType<typeof openShop>;
 
 const goods = ({ sync }: Shop) => sync.tables.goods.toArray();
+const rejected = ({ sync }: Shop) => sync.rejected.list().map(({ event }) => event.id);
+const row = (id: string, count: number) => ({ id, count, code: "old" });
 
 it("G3 a commit that fails on replay has no effect as a whole, in any tab, and is on record", async () => {
   const lab = createLab();
@@ -22,7 +24,6 @@ it("G3 a commit that fails on replay has no effect as a whole, in any tab, and i
   held.release();
   await lab.settle();
   const rows = [{ id: "last", count: 0, code: "old" }];
-  const rejected = (shop: Shop) => shop.sync.rejected.list().map(({ event }) => event.id);
   const ids = late.events.map((event) => event.id);
   expect(await stateOf(late.durable)).toBe("resolved");
   expect((await late.settled).map(({ status }) => status)).toEqual(Array(3).fill("rejected"));
@@ -80,7 +81,6 @@ it("a rebase is told once, by what was shown before and what is shown now", asyn
   b.sync.tables.goods.subscribe((changes) => told.push(changes));
   await a.sync.commit([sold("apple"), sold("pear")]).durable;
   await lab.settle();
-  const row = (id: string, count: number) => ({ id, count, code: "old" });
   expect(told).toHaveLength(1);
   expect(new Set(told[0] as unknown[])).toEqual(
     new Set([
@@ -117,7 +117,7 @@ it("G12 a stored event whose payload is not valid has no effect, though its row 
   const fresh = openShop(lab);
   await fresh.sync.ready;
   await lab.pass(5000);
-  for (const it of [shop, fresh])
-    expect(goods(it)).toEqual([{ id: "apple", count: 1, code: "old" }]);
-  expect(fresh.sync.rejected.list().map((it) => it.event.id)).toEqual(["e1"]);
+  for (const each of [shop, fresh])
+    expect(goods(each)).toEqual([{ id: "apple", count: 1, code: "old" }]);
+  expect(rejected(fresh)).toEqual(["e1"]);
 });

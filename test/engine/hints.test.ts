@@ -16,7 +16,7 @@ it("G7 an old record that arrives again brings nothing back, whatever its kind",
   await leader.sync.commit(added("t1", "old")).durable;
   await lab.pass(5000);
   listen();
-  const kinds = said.map((it) => (it as { record?: { kind: string } }).record?.kind);
+  const kinds = said.map((message) => (message as { record?: { kind: string } }).record?.kind);
   expect(kinds).toEqual(expect.arrayContaining(["commit", "base"]));
   await other.sync.commit(renamed("t1", "new")).durable;
   await lab.pass(5000);

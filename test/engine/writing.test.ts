@@ -12,6 +12,8 @@ import {
   toggled,
 } from "../support/lab.ts";
 
+const through: Fault = (run) => run();
+
 it("G4 a follower writes its commits itself, while the leader does nothing for it", async () => {
   const lab = createLab();
   const leader = await lab.ready();
@@ -121,7 +123,6 @@ it.each([0, 1, 2, 3])(
     await leader.sync.commit([removed("t1"), renamed("t2", "Bread"), added("new")]).durable;
     await leader.sync.commit(slid(7)).durable;
     const rows = shown(leader);
-    const through: Fault = (run) => run();
     for (let count = 0; count < writes; count += 1) leader.disk.next("lead", through);
     leader.disk.next("lead", () => {
       leader.kill();

@@ -223,7 +223,7 @@ export const leaders = [
     id: "channel-open-in-the-cache",
     why: "A page in the back/forward cache listens: the first message would evict it.",
     breaks: ["G11"],
-    edits: [["      tabs.close();\n    } else if", "    } else if"]],
+    edits: [["tabs.close();", ""]],
     tests: ["engine/writing.test.ts"],
     named: "back/forward",
   },
