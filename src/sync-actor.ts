@@ -361,6 +361,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       // The page may be gone before what is in flight can be told: the others look for it.
       if (pipeline.hasInFlight()) tabs.changed(follower.position() + pipeline.inFlight().length);
       tabs.close();
+      shared.connection?.letGo();
     } else if (returning.has(event)) {
       tabs.open();
       send({ type: "page.returned" });

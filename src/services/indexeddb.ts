@@ -10,7 +10,7 @@
  * - One record can be unreadable (its file is gone): a segment is then reported, and the rest is read. Records can also
  *   be gone without any error: who reads compares with the manifest.
  * - A frozen tab with a live transaction blocks the other tabs. So every transaction is committed explicitly as soon as
- *   its last request is issued, which lets it end without the tab.
+ *   its last request is issued, which lets it end without the tab. One that has not come so far is aborted by `letGo`.
  */
 import { unwrap, wrap } from "idb";
 import { show } from "../model/json.ts";
@@ -34,6 +34,7 @@ import {
 } from "./ports.ts";
 import {
   type Database,
+  abortAll,
   ignore,
   isNamed,
   issueAll,
@@ -135,6 +136,7 @@ async function open(
         ]);
         tx.commit();
       }),
+    letGo: () => abortAll(db),
     close() {
       told = true;
       db.close();

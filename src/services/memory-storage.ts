@@ -169,6 +169,8 @@ function connect(database: Database, events: ConnectionEvents): Connection {
       for (const key of deletes) remove({ store: "quarantine", key });
       for (const [key, value] of values) set("quarantine", key, value);
     },
+    // Nobody waits for anybody here.
+    letGo: () => undefined,
     close() {
       connections.delete(deleted);
     },

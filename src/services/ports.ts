@@ -132,6 +132,12 @@ export interface Connection {
     puts: readonly (readonly [key: string, value: unknown])[],
     deletes: readonly string[],
   ): Promise<void>;
+  /**
+   * Aborts every transaction that waits for this page before it can end, as the page may not go on for long: until it
+   * does, its transactions would hold up those of all other tabs. They reject with `aborted`; what only waits for the disk
+   * goes on.
+   */
+  letGo(): void;
   /** Closes it. Idempotent. `closed` is not called for it. */
   close(): void;
 }

@@ -41,6 +41,14 @@ export type Transaction<Mode extends IDBTransactionMode> = IDBPTransaction<
 
 export const ignore = (): void => {};
 
+/** How each transaction that is under way on a connection is aborted. */
+const underWay = new WeakMap<Database, Set<() => unknown>>();
+
+/** Aborts the transactions of a connection that are not committed yet. */
+export function abortAll(db: Database): void {
+  for (const abort of underWay.get(db) ?? []) abort();
+}
+
 /**
  * Runs `body` in a transaction and settles with what the transaction did: resolves on `complete` with what `body`
  * resolved with, and rejects with a `StorageFailure` otherwise. An error that `body` throws, and that IndexedDB did not
@@ -83,6 +91,9 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
     }
   };
 
+  const others = underWay.get(db) ?? new Set();
+  underWay.set(db, others.add(abort));
+
   let undone = false;
   let failed: { readonly reason: unknown } | undefined;
   const run = async (): Promise<Result> => {
@@ -115,6 +126,7 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
     throw failure(tx.error ?? failed?.reason, end === "complete" && mode !== "readonly");
   } finally {
     db.removeEventListener("close", close);
+    others.delete(abort);
   }
 }
 

@@ -427,6 +427,20 @@ export const indexedDbContract = (
         expect((await readAll(await connect())).log).toHaveLength(1);
       });
 
+      test("G4 lets go of what waits for this page, and of nothing that was committed", async () => {
+        const { connect } = setUp();
+        const [connection, other] = [await connect(), await connect()];
+        const appended = connection.append(commitRecord(1), "relaxed");
+        const waiting = [readAll(connection), connection.claim()];
+        const behind = other.append(commitRecord(2), "relaxed");
+        connection.letGo();
+        for (const it of waiting) await expect(it).rejects.toMatchObject({ kind: "aborted" });
+        expect(await appended).toBe(1);
+        expect(await behind).toBe(2);
+        expect(await connection.claim()).toBe(1);
+        expect((await readAll(connection)).log).toHaveLength(2);
+      });
+
       test("does not tell of a forced close after its own", async () => {
         const { connect } = setUp();
         const connection = await connect();

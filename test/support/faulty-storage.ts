@@ -156,6 +156,7 @@ export function createFaultyStorage(base: StoragePort): FaultyStorage {
       claim: through("claim", inner.claim),
       lead: through("lead", inner.lead),
       quarantine: through("quarantine", inner.quarantine),
+      letGo: () => inner.letGo(),
       close() {
         connections.delete(inner);
         inner.close();

@@ -211,9 +211,7 @@ export type Browser = Awaited<ReturnType<typeof createBrowser>>;
 
 /** Resolves when so many commits were told to be durable, in all or by one tab. */
 export function durable(browser: Browser, count: number, by?: Tab): Promise<void> {
-  const enough = (): boolean =>
-    browser.told.filter(({ kind, tab }) => kind === "durable" && (by?.name ?? tab) === tab)
-      .length >= count;
+  const enough = (): boolean => durableCount(browser, by) >= count;
   return new Promise((resolve, reject) => {
     const end = (): void => {
       clearTimeout(timer);
@@ -226,7 +224,7 @@ export function durable(browser: Browser, count: number, by?: Tab): Promise<void
     });
     const timer = setTimeout(() => {
       end();
-      const got = browser.told.filter(({ kind }) => kind === "durable").length;
+      const got = durableCount(browser);
       reject(
         new Error(
           `Expected ${count} durable commits${by ? ` of ${by.name}` : ""}, got ${got} in all`,
@@ -240,8 +238,9 @@ export function durable(browser: Browser, count: number, by?: Tab): Promise<void
   });
 }
 
-export const durableCount = ({ told }: Browser): number =>
-  told.filter(({ kind }) => kind === "durable").length;
+/** How many commits were told to be durable, in all or by one tab. */
+export const durableCount = ({ told }: Browser, by?: Tab): number =>
+  told.filter(({ kind, tab }) => kind === "durable" && (by?.name ?? tab) === tab).length;
 
 /** Resolves when the tab has the role; rejects with what it is instead after `timeout` ms. */
 export async function becomes(
