@@ -9,7 +9,7 @@ import { join } from "node:path";
  * @property {string} id
  * @property {string} why What is wrong with it, in one sentence.
  * @property {readonly string[]} breaks The guarantees that it breaks: `G1` … `G14`.
- * @property {readonly (readonly [search: string, replacement: string])[]} edits Each text has to stand in the source exactly once, wherever.
+ * @property {readonly (readonly [search: string, replacement: string])[]} edits Each text has to stand in the source exactly once, wherever, and however it is broken into lines.
  * @property {readonly string[]} tests The test files, under `test/`, that have to find it.
  * @property {string} [named] Only the tests whose names match this.
  * @property {string} [hangs] Why a test that runs out of time is the right way to notice it. Without this that does not count.
@@ -27,6 +27,12 @@ export function readSource(root) {
   return new Map(paths.map((path) => [path, readFileSync(join(root, path), "utf8")]));
 }
 
+/** @param {string} text */
+const anywhere = (text) => {
+  const words = text.trim().split(/\s+/);
+  return new RegExp(words.map((word) => word.replaceAll(/[^\w]/g, "\\$&")).join("\\s+"));
+};
+
 /**
  * The files that the mutant changes, with the mutant in them: path → text.
  *
@@ -40,7 +46,7 @@ export function mutate({ id, edits }, source) {
   for (const [search, replacement] of edits) {
     const found = Array.from(source, ([path, before]) => {
       const text = changed.get(path) ?? before;
-      return { path, parts: text.split(search) };
+      return { path, parts: text.split(anywhere(search)) };
     }).filter(({ parts }) => parts.length > 1);
     const count = found.reduce((sum, { parts }) => sum + parts.length - 1, 0);
     const [only] = found;

@@ -32,4 +32,7 @@ test("a mutant that does not apply any more is an error", () => {
     expect(() => mutate({ ...stale, edits: [[search, ""]] }, files)).toThrow("no longer applies");
   const changed = mutate({ ...stale, edits: [["two", "2"]] }, files);
   expect(Array.from(changed)).toEqual([["a.ts", "one 2 one"]]);
+  const broken = new Map([["a.ts", "f(\n  $1,\n)"]]);
+  const edits = [["f( $1, )", "$&"]] as const;
+  expect(mutate({ ...stale, edits }, broken).get("a.ts")).toBe("$&");
 });

@@ -172,8 +172,8 @@ export const commits = [
     breaks: ["G3"],
     edits: [
       [
-        "      ofTable.call(\n        Object.freeze(\n          rows.map(",
-        "      for (const one of rows) ofTable.call(\n        Object.freeze(\n          [one].map(",
+        "ofTable.call( Object.freeze( rows.map(",
+        "for (const one of rows) ofTable.call(Object.freeze([one].map(",
       ],
     ],
     tests: ["engine/durability.test.ts"],

@@ -11,7 +11,7 @@ export const leaders = [
     breaks: ["G10"],
     edits: [
       ["const stored = await currentTerm;", "tx.commit();\nconst stored = await currentTerm;"],
-      ["return undo(refused);\n  tx.commit();", "return undo(refused);"],
+      ["return undo(refused); tx.commit();", "return undo(refused);"],
     ],
     tests: ["engine/leader.test.ts"],
     named: "G10 a stale leader",
@@ -29,10 +29,7 @@ export const leaders = [
     why: "A leader applies its base record before it knows that it was written.",
     breaks: ["G1", "G13"],
     edits: [
-      [
-        "      ...body,\n    };",
-        "      ...body,\n    };\n    follower.receive(follower.position() + 1, record);",
-      ],
+      ["append: record,", "append: (follower.receive(follower.position() + 1, record), record),"],
     ],
     tests: ["engine/hints.test.ts"],
     named: "G1 G13",
@@ -57,8 +54,8 @@ export const leaders = [
     breaks: ["G11"],
     edits: [
       [
-        '          actions: "release",\n          meta: { tid: "election.resigned" },',
-        '          meta: { tid: "election.resigned" },',
+        'actions: "release", meta: { tid: "election.resigned" },',
+        'meta: { tid: "election.resigned" },',
       ],
     ],
     tests: ["engine/leader.test.ts"],
@@ -84,9 +81,7 @@ export const leaders = [
     id: "resigned-but-beating",
     why: "A demoted leader keeps its term and shows itself as leader.",
     breaks: ["G10"],
-    edits: [
-      ["shared.term = undefined;\n        follower.stopLeading();", "follower.stopLeading();"],
-    ],
+    edits: [["shared.term = undefined; follower.stopLeading();", "follower.stopLeading();"]],
     tests: ["engine/leader.test.ts"],
     named: "G10",
   },
@@ -96,8 +91,8 @@ export const leaders = [
     breaks: ["G6", "G13"],
     edits: [
       [
-        "follower.startLeading();\n    while (!signal.aborted) {",
-        "follower.startLeading();\n    for (; signal.aborted;) {",
+        "if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;",
+        "break;",
       ],
     ],
     tests: ["engine/leader.test.ts"],

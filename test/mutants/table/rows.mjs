@@ -154,7 +154,12 @@ export const rows = [
     id: "decided-event-loads-again",
     why: "A fresh tab does not apply the after-images of a base record that is in the log.",
     breaks: ["G6"],
-    edits: [["          for (const it of record.changes) image(publication, it);\n", ""]],
+    edits: [
+      [
+        '} else if (at > from.floor && record.kind === "base") { for (const it of record.changes) image(publication, it);',
+        '} else if (at > from.floor && record.kind === "base") {',
+      ],
+    ],
     tests: ["engine/conflict.test.ts"],
     named: "decided",
   },
@@ -164,8 +169,8 @@ export const rows = [
     breaks: ["G3"],
     edits: [
       [
-        "if (before !== undefined && sameJson(before, after)) table.set(id, before);\n          else ",
-        "",
+        "if (before !== undefined && sameJson(before, after)) table.set(id, before); else changes.push",
+        "changes.push",
       ],
     ],
     tests: ["engine/conflict.test.ts"],

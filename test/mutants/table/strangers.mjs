@@ -163,7 +163,7 @@ export const strangers = [
     id: "timers-of-their-own",
     why: "The machines wait by the system's timers.",
     breaks: ["G14"],
-    edits: [["      id: name,\n      clock,", "      id: name,"]],
+    edits: [["id: name, clock,", "id: name,"]],
     tests: ["engine/durability.test.ts"],
     named: "G2",
   },
