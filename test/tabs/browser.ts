@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CDPSession, type Page, chromium } from "playwright";
 import { type Rolldown, build } from "vite";
-import { vi } from "vitest";
+import { type TestContext, vi } from "vitest";
 import { chromiumLaunch } from "../chromium.ts";
 import type { App, Told } from "./app/main.ts";
 
@@ -123,8 +123,11 @@ async function startChromium(profile: string, backend: Backend) {
   };
 }
 
-/** A device: a profile on the disk, the browser on it, and everything that its tabs ever told. */
-export async function createBrowser(backend: Backend = "LevelDB") {
+/** A device: a profile on the disk, the browser on it, and everything that its tabs ever told. It goes with its test. */
+export async function createBrowser(
+  { onTestFinished }: Pick<TestContext, "onTestFinished">,
+  backend: Backend = "LevelDB",
+) {
   const site = await serveApp();
   const profile = await mkdtemp(join(tmpdir(), "sssync-"));
   const complaints: string[] = [];
@@ -133,6 +136,13 @@ export async function createBrowser(backend: Backend = "LevelDB") {
   /** Pages that are expected to die. */
   const doomed = new Set<Page>();
   let running = await startChromium(profile, backend);
+
+  onTestFinished(async () => {
+    for (const page of running.context.pages()) doomed.add(page);
+    await running.end("SIGTERM");
+    await site.close();
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  });
 
   function hear(message: Told): void {
     told.push(message);
@@ -196,13 +206,6 @@ export async function createBrowser(backend: Backend = "LevelDB") {
       for (const page of running.context.pages()) doomed.add(page);
       await running.end("SIGKILL");
       running = await startChromium(profile, backend);
-    },
-
-    async close(): Promise<void> {
-      for (const page of running.context.pages()) doomed.add(page);
-      await running.end("SIGTERM");
-      await site.close();
-      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Tabs and browsers that are killed while all tabs commit. */
 import { type Page } from "playwright";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
 import type { App } from "./app/main.ts";
 import {
@@ -20,11 +20,6 @@ vi.setConfig({ testTimeout: 90_000 });
 
 /** Another run of the same tests: `SEED=2 npx vitest run --project e2e test/tabs`. */
 const seed = Number(process.env["SEED"] ?? 1);
-
-let browser: Browser;
-afterEach(async () => {
-  await browser.close();
-});
 
 const createDice = (...parts: readonly number[]) => {
   const random = createSeededRandom(parts.reduce((sum, part) => sum * 1000 + part, seed));
@@ -46,13 +41,13 @@ const unheard = (order: readonly string[], { told }: Browser): number => {
   return order.filter((entry) => !heard.has(entry.slice(entry.indexOf(":") + 1))).length;
 };
 
-test.each([
+test.for([
   ["LevelDB", 10],
   ["SQLite", 4],
 ] as const)(
   "G1 G3 G13 keeps every durable commit once, in one order, when tabs crash (%s, %i rounds)",
-  async (backend, rounds) => {
-    browser = await createBrowser(backend);
+  async ([backend, rounds], context) => {
+    const browser = await createBrowser(context, backend);
     const tabs = await Promise.all([browser.openTab(), browser.openTab(), browser.openTab()]);
     let before: readonly string[] = [];
     let leaders = 0;
@@ -65,6 +60,8 @@ test.each([
       await start(tabs, dice);
       // All three commit until they are told to rest: it dies in the middle of its commits.
       await durable(browser, begin + dice(10, 190));
+      // Right after it was told that something is stored.
+      await durable(browser, durableCount(browser, dead) + 1, dead);
       await browser.crash(dead);
       const fresh = await browser.openTab();
       tabs[victim] = fresh;
@@ -93,13 +90,13 @@ test.each([
   },
 );
 
-test.each([
+test.for([
   ["LevelDB", 3],
   ["SQLite", 2],
 ] as const)(
   "G1 keeps every durable commit when the browser is killed (%s, %i times)",
-  async (backend, times) => {
-    browser = await createBrowser(backend);
+  async ([backend, times], context) => {
+    const browser = await createBrowser(context, backend);
     let before: readonly string[] = [];
     for (let time = 1; time <= times; time += 1) {
       const dice = createDice(2, time);

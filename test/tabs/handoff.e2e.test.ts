@@ -1,5 +1,5 @@
 /** The leader goes, freezes or does not answer, while the others commit. */
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import {
   type Browser,
@@ -16,17 +16,6 @@ import { faultsOfOrder, faultsOfSegments } from "./order.ts";
 declare const app: App;
 
 vi.setConfig({ testTimeout: 60_000 });
-
-const open: Browser[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((browser) => browser.close()));
-});
-
-const begin = async (): Promise<Browser> => {
-  const browser = await createBrowser();
-  open.push(browser);
-  return browser;
-};
 
 /** Two tabs: one leads, and the other follows it and commits. */
 const leaderAndFollower = async (
@@ -53,8 +42,8 @@ const faultsUnder = async (browser: Browser, leader: Tab): Promise<readonly stri
   ];
 };
 
-test.each(["closes", "crashes"] as const)("hands over when the leader %s", async (how) => {
-  const browser = await begin();
+test.for(["closes", "crashes"] as const)("hands over when the leader %s", async (how, context) => {
+  const browser = await createBrowser(context);
   const [leader, follower] = await leaderAndFollower(browser);
   await (how === "closes" ? leader.page.close() : browser.crash(leader));
   await becomes("leader", follower, 2000);
@@ -62,8 +51,8 @@ test.each(["closes", "crashes"] as const)("hands over when the leader %s", async
   expect(await faultsUnder(browser, follower)).toEqual([]);
 });
 
-test("hands over when the leader goes into the back/forward cache, and follows when it is back", async () => {
-  const browser = await begin();
+test("hands over when the leader goes into the back/forward cache, and follows when it is back", async (context) => {
+  const browser = await createBrowser(context);
   const [leader, follower] = await leaderAndFollower(browser);
   await leader.page.goto(`${browser.address}away`);
   await becomes("leader", follower, 2000);
@@ -82,8 +71,8 @@ test("hands over when the leader goes into the back/forward cache, and follows w
   expect(browser.complaints).toEqual([]);
 });
 
-test("G4 keeps commits durable while a tab is frozen, and shows it all of them when it thaws", async () => {
-  const browser = await begin();
+test("G4 keeps commits durable while a tab is frozen, and shows it all of them when it thaws", async (context) => {
+  const browser = await createBrowser(context);
   const [leader, follower] = await leaderAndFollower(browser);
   const tabs = [leader, follower, await browser.openTab()];
   for (const [seed, { page }] of tabs.entries()) await page.evaluate((it) => app.start(it), seed);
@@ -102,32 +91,5 @@ test("G4 keeps commits durable while a tab is frozen, and shows it all of them w
   await Promise.all(tabs.map(({ page }) => page.evaluate(() => app.rest())));
   const all = await agreed(tabs);
   expect(faultsOfOrder(all, [], browser.told)).toEqual([]);
-  expect(browser.complaints).toEqual([]);
-});
-
-test("G11 replaces a leader that froze without a word, and keeps it from leading when it thaws", async () => {
-  const browser = await begin();
-  const leader = await browser.openTab(() => {
-    // So the engine is not told, and the frozen page keeps the lock.
-    document.addEventListener("freeze", (event) => event.stopImmediatePropagation());
-    document.addEventListener("resume", (event) => event.stopImmediatePropagation());
-  });
-  await becomes("leader", leader);
-  await leader.page.evaluate(() => app.add(2));
-  const follower = await browser.openTab();
-  await becomes("follower", follower);
-  await leader.cdp.send("Page.setWebLifecycleState", { state: "frozen" });
-  await follower.page.evaluate(() => app.add());
-  await becomes("leader", follower, 30_000);
-  await follower.page.evaluate(() => app.add());
-  expect(await faultsUnder(browser, follower)).toEqual([]);
-  const all = await agreed([follower]);
-
-  await leader.cdp.send("Page.setWebLifecycleState", { state: "active" });
-  expect(await agreed([leader, follower])).toEqual(all);
-  await becomes("follower", leader);
-  await leader.page.evaluate(() => app.add());
-  expect(await agreed([leader, follower])).toHaveLength(all.length + 1);
-  await becomes("leader", follower);
   expect(browser.complaints).toEqual([]);
 });

@@ -1,7 +1,10 @@
-/** Messages are hints: a tab that misses them comes to the same rows. */
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+/**
+ * Messages are hints: a tab that misses them comes to the same rows. Most of this is waiting, so all of it waits at once.
+ */
+import { expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import { type Browser, type Tab, agreed, becomes, createBrowser, folded } from "./browser.ts";
+import { faultsOfSegments } from "./order.ts";
 
 declare const app: App;
 /** In tabs that can be made deaf. */
@@ -9,16 +12,8 @@ declare const ears: { deaf: boolean; deafTo: string; missed: number };
 
 vi.setConfig({ testTimeout: 60_000 });
 
-let browser: Browser;
-beforeEach(async () => {
-  browser = await createBrowser();
-});
-afterEach(async () => {
-  await browser.close();
-});
-
 /** A tab that drops what its BroadcastChannel brings, all of it or one kind, as long as it is told to. */
-const openDeafTab = (): Promise<Tab> =>
+const openDeafTab = (browser: Browser): Promise<Tab> =>
   browser.openTab(() => {
     const own = { deaf: false, deafTo: "", missed: 0 };
     const { prototype } = BroadcastChannel;
@@ -39,8 +34,9 @@ const missed = ({ page }: Tab, count: number) =>
   page.waitForFunction((it) => ears.missed >= it, count, { polling: 20 });
 const sizeOf = ({ page }: Tab) => page.evaluate(() => app.order().length);
 
-test("shows what it missed as soon as the next commit is heard", async () => {
-  const [other, deaf] = [await browser.openTab(), await openDeafTab()];
+test.concurrent("shows what it missed as soon as the next commit is heard", async (context) => {
+  const browser = await createBrowser(context);
+  const [other, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await becomes("follower", deaf);
   await deaf.page.evaluate(() => Object.assign(ears, { deaf: true }));
   await commit(other);
@@ -53,8 +49,9 @@ test("shows what it missed as soon as the next commit is heard", async () => {
   expect(browser.complaints).toEqual([]);
 });
 
-test("shows what it missed as soon as it commits itself, without ever hearing anything", async () => {
-  const [other, deaf] = [await browser.openTab(), await openDeafTab()];
+test.concurrent("shows what it missed as soon as it commits itself, without ever hearing anything", async (context) => {
+  const browser = await createBrowser(context);
+  const [other, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await deaf.page.evaluate(() => Object.assign(ears, { deaf: true }));
   await commit(other, 2);
   await missed(deaf, 1);
@@ -69,8 +66,9 @@ test("shows what it missed as soon as it commits itself, without ever hearing an
   expect(browser.complaints).toEqual([]);
 });
 
-test("shows what it missed when the leader's next heartbeat tells of it", async () => {
-  const [leader, deaf] = [await browser.openTab(), await openDeafTab()];
+test.concurrent("shows what it missed when the leader's next heartbeat tells of it", async (context) => {
+  const browser = await createBrowser(context);
+  const [leader, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await becomes("follower", deaf);
   await deaf.page.evaluate(() => Object.assign(ears, { deafTo: "changed" }));
   await commit(leader, 2);
@@ -78,8 +76,9 @@ test("shows what it missed when the leader's next heartbeat tells of it", async 
   expect(browser.complaints).toEqual([]);
 });
 
-test("leads without hearing anything, as it looks at the log itself", async () => {
-  const leader = await openDeafTab();
+test.concurrent("leads without hearing anything, as it looks at the log itself", async (context) => {
+  const browser = await createBrowser(context);
+  const leader = await openDeafTab(browser);
   await becomes("leader", leader);
   await leader.page.evaluate(() => Object.assign(ears, { deaf: true }));
   const other = await browser.openTab();
@@ -89,7 +88,8 @@ test("leads without hearing anything, as it looks at the log itself", async () =
   expect(browser.complaints).toEqual([]);
 });
 
-test("leaves one undecided event and one row of 300 steps of a slider in three tabs", async () => {
+test.concurrent("leaves one undecided event and one row of 300 steps of a slider in three tabs", async (context) => {
+  const browser = await createBrowser(context);
   const tabs = await Promise.all([browser.openTab(), browser.openTab(), browser.openTab()]);
   const counts = await Promise.all(
     tabs.map(({ page }, at) =>
@@ -111,5 +111,32 @@ test("leaves one undecided event and one row of 300 steps of a slider in three t
   expect(rows).toEqual([{ table: "counters", row: { id: "slider", value } }]);
   const most = await Promise.all(tabs.map(({ page }) => page.evaluate(() => app.mostUndecided)));
   expect(most).toEqual([1, 1, 1]);
+  expect(browser.complaints).toEqual([]);
+});
+
+test.concurrent("G11 replaces a leader that froze without a word, and keeps it from leading when it thaws", async (context) => {
+  const browser = await createBrowser(context);
+  const leader = await browser.openTab(() => {
+    // So the engine is not told, and the frozen page keeps the lock.
+    document.addEventListener("freeze", (event) => event.stopImmediatePropagation());
+    document.addEventListener("resume", (event) => event.stopImmediatePropagation());
+  });
+  await becomes("leader", leader);
+  await leader.page.evaluate(() => app.add(2));
+  const follower = await browser.openTab();
+  await becomes("follower", follower);
+  await leader.cdp.send("Page.setWebLifecycleState", { state: "frozen" });
+  await follower.page.evaluate(() => app.add());
+  await becomes("leader", follower, 30_000);
+  await follower.page.evaluate(() => app.add());
+  const all = await agreed([follower]);
+  expect(faultsOfSegments(await folded(follower), all)).toEqual([]);
+
+  await leader.cdp.send("Page.setWebLifecycleState", { state: "active" });
+  expect(await agreed([leader, follower])).toEqual(all);
+  await becomes("follower", leader);
+  await leader.page.evaluate(() => app.add());
+  expect(await agreed([leader, follower])).toHaveLength(all.length + 1);
+  await becomes("leader", follower);
   expect(browser.complaints).toEqual([]);
 });
