@@ -168,7 +168,10 @@ function commitActors(shared: Shared, acts: CommitActs) {
     }
 
     receive((command) => {
-      void (command.type === "ensure" ? ensure() : write());
+      if (command.type === "ensure") void ensure();
+      else void write();
+      // The page may go away: nothing waits for what is under way, nor one kind of record for another.
+      while (command.type === "flush" && pipeline.hasQueued()) void write();
     });
     return () => {
       round += 1;

@@ -72,9 +72,12 @@ export function createFollower({
       for (const id of record.ids) {
         quarantine.delete(id);
         // The damaged bytes leave their segment with the next fold.
-        const [from, table, ...rest] = id.split("/");
-        if (from === "row" && table !== undefined && replica.tables.has(table))
-          index.note([[table, rest.join("/"), null, position]]);
+        const [from, name, ...rest] = id.split("/");
+        const table = name === undefined ? undefined : replica.tables.get(name);
+        const row = rest.join("/");
+        // One that was made anew is not damaged, and nothing in the log would bring it back.
+        if (from === "row" && table !== undefined && replica.baseRow(table, row) === undefined)
+          index.note([[table.name, row, null, position]]);
       }
     }
     ledger?.tail.set(position, record);
@@ -157,7 +160,7 @@ export function createFollower({
     /** For the first load, while nothing is shown yet: puts rows of the base as they arrive. */
     startStream(): (table: string, row: Row) => void {
       // An attempt before may have ended half-way.
-      for (const table of replica.tables.values()) table.rows.clear();
+      for (const table of replica.tables.values()) table.clear();
       return (name, row) => replica.tables.get(name)?.set(row.id, row);
     },
 

@@ -359,7 +359,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     if (leaving.has(event)) {
       send({ type: "page.leaving" });
       // The page may be gone before what is in flight can be told: the others look for it.
-      if (pipeline.hasInFlight()) tabs.changed(follower.position() + pipeline.inFlight().length);
+      if (pipeline.hasInFlight()) tabs.announce(follower.position() + pipeline.inFlight().length);
       tabs.close();
       shared.connection?.letGo();
     } else if (returning.has(event)) {

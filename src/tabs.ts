@@ -97,13 +97,14 @@ export function createTabs(options: TabsOptions) {
       this.close();
       port = null;
     },
-    /** The log grew. Without a record the others read it, and so they do when it is large. */
-    changed(position: number, record?: LogRecord): void {
-      const sent =
-        record !== undefined && sizeOf(record) <= mostItems ? { record: encodeRecord(record) } : {};
+    /** The log grew. When the record is large, the others read it. */
+    changed(position: number, record: LogRecord): void {
+      const sent = sizeOf(record) <= mostItems ? { record: encodeRecord(record) } : {};
       // Whoever awaits the commit goes on first: telling others is no part of being durable.
       queueMicrotask(() => post({ kind: "changed", position, ...sent }));
     },
+    /** The log may grow up to here: the others read it. Sent at once, as this page may be gone before it knows more. */
+    announce: (position: number): void => post({ kind: "changed", position }),
     beat,
     poke: (): void => post({ kind: "poke" }),
     bye(): void {

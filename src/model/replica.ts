@@ -139,13 +139,9 @@ export function createReplica(definition: Definition, tab: string) {
     return outcome;
   }
 
-  /** Whether an entry may take the place of the one right before it. A duplicate has no effect, and leaves others theirs. */
-  function mayReplace({ coalesce, unit }: Entry, before: Entry | undefined): boolean {
-    if (coalesce === undefined || before?.coalesce !== coalesce) return false;
-    if (before.outcome?.tag !== "applied" || before.outcome.duplicates.length > 0) return false;
-    const key = dedupeKey(definition, unit[0] as Envelope);
-    return key === undefined || !taken.has(key);
-  }
+  /** Whether an entry may take the place of the one right before it. */
+  const mayReplace = ({ coalesce }: Entry, before: Entry | undefined): boolean =>
+    coalesce !== undefined && before?.coalesce === coalesce && before.outcome?.tag === "applied";
 
   /** Runs the entry that comes right after `before`. Gives that one back when its place was taken. */
   function play(entry: Entry, before: Entry | undefined, to: Publication): Entry | undefined {
@@ -468,6 +464,12 @@ export function createReplica(definition: Definition, tab: string) {
       for (const it of tellDecided(decided)) settlements.push(it);
       replayFrom(0, publication);
       return finish(publication, settlements);
+    },
+
+    /** A row as it is in the base. */
+    baseRow(table: Table, id: string): Row | undefined {
+      const befores = this.underlay(table);
+      return befores.has(id) ? befores.get(id) : table.rows.get(id);
     },
 
     /** Where the base differs from what the table shows: id → base row. */

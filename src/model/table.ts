@@ -5,6 +5,7 @@ export interface Table {
   readonly name: string;
   readonly rows: Map<string, Row>;
   set(id: string, row: Row | undefined): void;
+  clear(): void;
   /** All rows, ordered by id. The same array until a row changes. */
   toArray(): readonly Row[];
 }
@@ -81,6 +82,11 @@ export function createTable(name: string): Table {
       if (row === undefined) rows.delete(id);
       else rows.set(id, row);
       if (sorted !== undefined) dirty.add(id);
+    },
+    clear() {
+      rows.clear();
+      sorted = undefined;
+      dirty.clear();
     },
     toArray() {
       if (sorted === undefined || dirty.size > 0) {
