@@ -65,7 +65,7 @@ export const loadMachine = setup({
     hasDamage: (_, params: { report: ReadReport }) =>
       params.report.tag === "read" && params.report.damaged > 0,
     hasTriesLeft: ({ context }, params: { error: unknown }) =>
-      failureOf(params.error) === "lost" || context.mode === "again" || context.attempts < 3,
+      failureOf(params.error) === "lost" || context.mode === "again" || context.attempts < 6,
     isUnbridged: (_, params: { position: number }) => params.position < 0,
     isBehind: ({ context }, params: { position: number }) => params.position < context.wanted,
   },
