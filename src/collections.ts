@@ -36,7 +36,7 @@ export function createCollections(options: CollectionsOptions) {
   /** Rejected ones: on record, and those that the next base record will put on record. */
   function listRejected(): RejectedEvent[] {
     const { replica } = follower;
-    const conflicted = replica.overlay.flatMap((entry) => {
+    const conflicted = Array.from(replica.failed).flatMap((entry) => {
       const { outcome } = entry;
       if (entry.position === null || outcome?.tag !== "failed") return [];
       return entry.unit.map((event) => ({
@@ -75,7 +75,8 @@ export function createCollections(options: CollectionsOptions) {
 
   const rejected: Collection<RejectedEvent> = {
     get size() {
-      return listRejected().length;
+      const { rejected, failed } = follower.replica;
+      return failed.size === 0 ? rejected.size : listRejected().length;
     },
     list: listRejected,
     async retry(id) {

@@ -78,6 +78,10 @@ export interface Reloaded {
   readonly rows: (publication: Publication) => void;
 }
 
+/** Whether an entry may take the place of the one right before it. */
+const mayReplace = ({ coalesce }: Entry, before: Entry | undefined): boolean =>
+  coalesce !== undefined && before?.coalesce === coalesce && before.outcome?.tag === "applied";
+
 export function createReplica(definition: Definition, tab: string) {
   const tables = new Map<string, Table>(
     Array.from(definition.tables.keys(), (name) => [name, createTable(name)]),
@@ -88,6 +92,8 @@ export function createReplica(definition: Definition, tab: string) {
   const rejected = new Map<string, RejectedEvent>();
   const materializer = createMaterializer(definition, tables, taken);
   const overlay: Entry[] = [];
+  /** Those that do not apply: counted often, and rare. */
+  const failed = new Set<Entry>();
   /** How many entries of the overlay are logged: they are the first ones. */
   let logged = 0;
   let position = 0;
@@ -124,6 +130,7 @@ export function createReplica(definition: Definition, tab: string) {
         to.set(change.table, change.id, change.before);
       for (const it of entry.outcome.keys) taken.delete(keyOf(it.name, it.key));
     }
+    failed.delete(entry);
     entry.outcome = undefined;
   }
 
@@ -134,14 +141,11 @@ export function createReplica(definition: Definition, tab: string) {
         ? materializer.run(entry.unit, to.set)
         : { tag: "failed", error: entry.invalid };
     entry.outcome = outcome;
+    if (outcome.tag === "failed") failed.add(entry);
     if (outcome.tag === "applied")
       for (const it of outcome.keys) taken.set(keyOf(it.name, it.key), it.id);
     return outcome;
   }
-
-  /** Whether an entry may take the place of the one right before it. */
-  const mayReplace = ({ coalesce }: Entry, before: Entry | undefined): boolean =>
-    coalesce !== undefined && before?.coalesce === coalesce && before.outcome?.tag === "applied";
 
   /** Runs the entry that comes right after `before`. Gives that one back when its place was taken. */
   function play(entry: Entry, before: Entry | undefined, to: Publication): Entry | undefined {
@@ -197,7 +201,11 @@ export function createReplica(definition: Definition, tab: string) {
 
   function image(publication: Publication, [name, id, row]: RowImage): void {
     const table = tables.get(name);
-    if (table !== undefined) publication.set(table, id, row ?? undefined);
+    if (table === undefined) return;
+    // With the defaults that it will have when it is read from its segment.
+    const kept = row === null ? undefined : definition.tables.get(name)?.parser.keep(row);
+    const now = kept !== undefined && "value" in kept ? (kept.value as Row) : row;
+    publication.set(table, id, now ?? undefined);
   }
 
   function takeDecisions(record: Pick<Reloaded, "keys" | "rejected">): void {
@@ -245,6 +253,7 @@ export function createReplica(definition: Definition, tab: string) {
       // What the leader decided is what this tab computed: the base moves under rows that stay as they are.
       takeDecisions(record);
       overlay.splice(0, decided.length);
+      for (const entry of decided) failed.delete(entry);
       return finish(publication, tellDecided(decided, record));
     }
     undoFrom(0, publication);
@@ -275,18 +284,24 @@ export function createReplica(definition: Definition, tab: string) {
     return false;
   }
 
-  /** Why a stored event cannot be replayed: nothing that comes from outside is trusted (G12). */
-  function invalidity(event: Envelope): SyncError | undefined {
+  /** A stored event as it is replayed, or why it cannot be: nothing that comes from outside is trusted (G12). */
+  function replayable(event: Envelope): Envelope | SyncError {
     const kept = definition.events.get(event.name)?.parser.keep(event.payload);
-    if (kept === undefined || "value" in kept) return undefined;
+    if (kept === undefined) return event;
+    if ("value" in kept) return { ...event, payload: kept.value };
     const message = `Expected a valid payload of "${event.name}". ${kept.issue}`;
     return new SyncError("invalid_payload", message);
   }
 
   function entriesOf(record: CommitRecord, at: number): Entry[] {
-    const entries = unitsOf(record.events).map((unit) => {
+    const entries = unitsOf(record.events).map((stored) => {
       let invalid: SyncError | undefined;
-      for (const event of unit) invalid ??= invalidity(event);
+      const unit = stored.map((event) => {
+        const mine = replayable(event);
+        if (!(mine instanceof SyncError)) return mine;
+        invalid ??= mine;
+        return event;
+      });
       return createEntry(unit, record, invalid);
     });
     place(entries, at);
@@ -297,6 +312,7 @@ export function createReplica(definition: Definition, tab: string) {
     tab,
     tables: tables as ReadonlyMap<string, Table>,
     overlay: overlay as readonly Entry[],
+    failed: failed as ReadonlySet<Entry>,
     rejected: rejected as ReadonlyMap<string, RejectedEvent>,
     /** Dedupe keys that decided events took. */
     keys: () => Array.from(baseKeys.values()),
@@ -320,6 +336,8 @@ export function createReplica(definition: Definition, tab: string) {
       const replaced = play(entry, isAlone ? undefined : before, publication);
       const { outcome } = entry;
       if (outcome?.tag !== "applied") {
+        failed.delete(entry);
+        failed.delete(entry);
         publication.end();
         // It has just been run, and nothing follows it: it is not superseded.
         throw (outcome as Extract<Outcome, { tag: "failed" }>).error;
