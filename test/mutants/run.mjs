@@ -41,8 +41,11 @@ const chosen = mutants.filter(({ id }) => wanted.length === 0 || wanted.includes
 
 /** @type {string[]} */
 const folders = [];
+/** @type {Set<import("node:child_process").ChildProcess>} */
+const running = new Set();
 process.on("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const child of running) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"]))
   process.on(signal, () => process.exit(1));
@@ -55,7 +58,7 @@ function makeCopy() {
     if (["src", "test"].includes(name) || /^(package|tsconfig)\.json$/.test(name))
       cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "junction");
-  const options = { noUnusedLocals: false };
+  const options = { noUnusedLocals: false, incremental: true, tsBuildInfoFile: "types.json" };
   const types = { extends: "./tsconfig.json", compilerOptions: options, include: ["src"] };
   writeFileSync(join(folder, "tsconfig.mutant.json"), JSON.stringify(types));
   // Not the project's: it looks for Chromium. Without a cache: the packages are shared with the real project.
@@ -72,10 +75,14 @@ function makeCopy() {
 function node(folder, args) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { cwd: folder, timeout: deadline });
+    running.add(child);
     let output = "";
     child.stdout.on("data", (chunk) => (output += chunk));
     child.stderr.on("data", (chunk) => (output += chunk));
-    child.on("close", (code) => resolve({ code, output }));
+    child.on("close", (code) => {
+      running.delete(child);
+      resolve({ code, output });
+    });
   });
 }
 

@@ -148,7 +148,7 @@ export const strangers = [
     why: "Commits take their time from the system.",
     breaks: ["G14"],
     edits: [["createEventId, clock.now());", "createEventId, Date.now());"]],
-    tests: ["engine/convergence.test.ts"],
+    tests: ["engine/injected.test.ts"],
     named: "G14",
   },
   {
@@ -156,7 +156,7 @@ export const strangers = [
     why: "Ids take their randomness from the system.",
     breaks: ["G14"],
     edits: [["environment.random.bytes(count);", "crypto.getRandomValues(new Uint8Array(count));"]],
-    tests: ["engine/convergence.test.ts"],
+    tests: ["engine/injected.test.ts"],
     named: "G14",
   },
   {
