@@ -18,7 +18,7 @@ export interface EventDefinition<S extends AnySchema = AnySchema> {
   dedupe?(payload: v.InferOutput<S>): string;
   /**
    * Key under which a later event takes the place of the one committed just before it, while that one is undecided: a
-   * dragged slider leaves one event. The earlier one is decided `superseded`.
+   * dragged slider leaves one event. The earlier one is decided `superseded`. Without effect beside `dedupe`.
    */
   coalesce?(payload: v.InferOutput<S>): string;
 }

@@ -141,12 +141,15 @@ export function checkCoalesce(spec: EventSpec, event: Envelope): void {
   if (spec.coalesce !== undefined) callKey(spec, "coalesce", event.payload);
 }
 
-/** The coalesce key of a unit, when it has one: only single events coalesce. */
+/**
+ * The coalesce key of a unit, when it has one: only single events coalesce, and only without `dedupe`. There the first
+ * counts: an event that leaves its place to a later one would free its key, and a duplicate would count after all.
+ */
 export function coalesceKey(definition: Definition, unit: Unit): string | undefined {
   const [event] = unit;
-  return unit.length === 1 && event !== undefined
-    ? keyFor(definition, event, "coalesce")
-    : undefined;
+  if (event === undefined || unit.length > 1) return undefined;
+  if (definition.events.get(event.name)?.dedupe !== undefined) return undefined;
+  return keyFor(definition, event, "coalesce");
 }
 
 export interface Materializer {

@@ -78,7 +78,8 @@ export const rules: Rules = {
   dedupe: ({ name, payload }: Fact) =>
     dedupes.has(name) ? `${name} ${(payload as Payload).x}` : undefined,
   coalesce: ({ name, payload }: Fact) =>
-    coalesces.has(name) ? `${name} ${(payload as Payload).id}` : undefined,
+    // Where there is a dedupe key the first counts, and none takes another's place.
+    coalesces.has(name) && !dedupes.has(name) ? `${name} ${(payload as Payload).id}` : undefined,
   isValid: (row) =>
     typeof row["x"] === "number" &&
     (row["note"] === undefined || typeof row["note"] === "string") &&

@@ -68,9 +68,7 @@ export function replay(rules: Rules, steps: readonly Step[]) {
     const { unit, position } = step;
     const [first] = unit;
     const key = unit.length === 1 && first !== undefined ? rules.coalesce(first) : undefined;
-    const alone = unit.length === 1 && first !== undefined ? rules.dedupe(first) : undefined;
-    const isDuplicate = alone !== undefined && state.keys.has(alone);
-    const taken = key !== undefined && open?.key === key && !isDuplicate ? open : undefined;
+    const taken = key !== undefined && open?.key === key ? open : undefined;
     const before = taken?.before ?? state;
     open = undefined;
     try {
@@ -81,8 +79,7 @@ export function replay(rules: Rules, steps: readonly Step[]) {
         statuses.set(id, isFirst ? "accepted" : "duplicate");
       }
       if (taken !== undefined) statuses.set(taken.id, "superseded");
-      if (key !== undefined && first !== undefined && !isDuplicate)
-        open = { id: first.id, key, position, before };
+      if (key !== undefined && first !== undefined) open = { id: first.id, key, position, before };
     } catch {
       for (const { id } of unit) statuses.set(id, "rejected");
     }
