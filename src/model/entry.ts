@@ -1,5 +1,6 @@
 /** Entries: the units of the overlay, what became of them, and what a base record says of those that are decided. */
 import { SyncError } from "../errors.ts";
+import { type Definition } from "./definition.ts";
 import { type Json, sameJson } from "./json.ts";
 import { type BaseRecord, type Envelope, type RejectedEvent, type RowImage } from "./log.ts";
 import { type Outcome, type Unit } from "./materialize.ts";
@@ -70,6 +71,25 @@ export function unitsOf(events: readonly Envelope[]): Unit[] {
     else units.push([event]);
   }
   return units;
+}
+
+/** A stored unit as it is replayed, or why it cannot be: nothing that comes from outside is trusted (G12). */
+export function replayable(
+  definition: Definition,
+  stored: Unit,
+): { readonly unit: Unit; readonly invalid: SyncError | undefined } {
+  let invalid: SyncError | undefined;
+  const unit = stored.map((event) => {
+    const kept = definition.events.get(event.name)?.parser.keep(event.payload);
+    if (kept !== undefined && "value" in kept) return { ...event, payload: kept.value };
+    if (kept !== undefined)
+      invalid ??= new SyncError(
+        "invalid_payload",
+        `Expected a valid payload of "${event.name}". ${kept.issue}`,
+      );
+    return event;
+  });
+  return { unit, invalid };
 }
 
 /**

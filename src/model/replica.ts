@@ -13,12 +13,12 @@ import {
   agrees,
   decisionsOf,
   place,
+  replayable,
   unitsOf,
 } from "./entry.ts";
 import {
   type BaseRecord,
   type CommitRecord,
-  type Envelope,
   type LogRecord,
   type RejectedEvent,
   type Row,
@@ -284,24 +284,9 @@ export function createReplica(definition: Definition, tab: string) {
     return false;
   }
 
-  /** A stored event as it is replayed, or why it cannot be: nothing that comes from outside is trusted (G12). */
-  function replayable(event: Envelope): Envelope | SyncError {
-    const kept = definition.events.get(event.name)?.parser.keep(event.payload);
-    if (kept === undefined) return event;
-    if ("value" in kept) return { ...event, payload: kept.value };
-    const message = `Expected a valid payload of "${event.name}". ${kept.issue}`;
-    return new SyncError("invalid_payload", message);
-  }
-
   function entriesOf(record: CommitRecord, at: number): Entry[] {
     const entries = unitsOf(record.events).map((stored) => {
-      let invalid: SyncError | undefined;
-      const unit = stored.map((event) => {
-        const mine = replayable(event);
-        if (!(mine instanceof SyncError)) return mine;
-        invalid ??= mine;
-        return event;
-      });
+      const { unit, invalid } = replayable(definition, stored);
       return createEntry(unit, record, invalid);
     });
     place(entries, at);
@@ -336,7 +321,6 @@ export function createReplica(definition: Definition, tab: string) {
       const replaced = play(entry, isAlone ? undefined : before, publication);
       const { outcome } = entry;
       if (outcome?.tag !== "applied") {
-        failed.delete(entry);
         failed.delete(entry);
         publication.end();
         // It has just been run, and nothing follows it: it is not superseded.

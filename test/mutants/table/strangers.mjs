@@ -43,12 +43,7 @@ export const strangers = [
     id: "stored-payload-trusted",
     why: "A payload in the log goes to the materializer unchecked.",
     breaks: ["G12"],
-    edits: [
-      [
-        "for (const event of unit) invalid ??= invalidity(event);",
-        "for (const event of unit) void invalidity(event);",
-      ],
-    ],
+    edits: [["createEntry(unit, record, invalid);", "createEntry(unit, record);"]],
     tests: ["engine/conflict.test.ts"],
     named: "G12",
   },
