@@ -99,6 +99,8 @@ export function createPipeline(tab: string, schema: number) {
   let counter = 0;
   let events = 0;
   let open = false;
+  /** After `stop` nothing is written any more. */
+  let ended = false;
   /** Commits of this tab that have no decision yet, in the order of their commits. */
   const undecided = new Map<Entry, Item>();
 
@@ -163,7 +165,8 @@ export function createPipeline(tab: string, schema: number) {
     /** Queues the word that entries of a collection were dealt with. */
     dismiss(from: DismissRecord["from"], ids: readonly string[]): Promise<void> {
       const done = createDeferred<void>();
-      queue.push({ dismiss: { from, ids }, done });
+      if (ended) done.reject(stopped());
+      else queue.push({ dismiss: { from, ids }, done });
       return done.promise();
     },
 
@@ -258,6 +261,7 @@ export function createPipeline(tab: string, schema: number) {
 
     /** The engine stops: what is not durable by now is not promised any more. */
     stop(): void {
+      ended = true;
       for (const item of Array.from(undecided.values())) fail(item, stopped());
       for (const it of queue) if ("dismiss" in it) it.done.reject(stopped());
       for (const group of flight) group.dismissal?.done.reject(stopped());

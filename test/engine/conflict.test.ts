@@ -121,3 +121,25 @@ it("G12 a stored event whose payload is not valid has no effect, though its row 
     expect(goods(each)).toEqual([{ id: "apple", count: 1, code: "old" }]);
   expect(rejected(fresh)).toEqual(["e1"]);
 });
+
+it("a rejected event that is discarded after stop stays, and says so", async () => {
+  const lab = createLab();
+  const a = openShop(lab);
+  await a.sync.ready;
+  await a.sync.commit(stocked("last", 1)).durable;
+  const b = openShop(lab, { leads: false });
+  await b.sync.ready;
+  const held = hold();
+  b.disk.next("append", held.fault);
+  b.sync.commit(sold("last"));
+  await held.reached;
+  await a.sync.commit(sold("last")).durable;
+  held.release();
+  await lab.pass(5000);
+  const [id = ""] = rejected(b);
+  await b.sync.stop();
+  const gone = b.sync.rejected.discard(id);
+  await lab.settle();
+  expect(await stateOf(gone)).toBe("stopped");
+  expect(rejected(a)).toEqual([id]);
+});

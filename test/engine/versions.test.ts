@@ -16,7 +16,7 @@ function openNotes(lab: Lab, version: "old" | "new") {
     tables: { notes: note, sizes: v.object({ id, size: v.optional(v.number()) }) },
     events: { noted: defineEvent({ schema: note }) },
     materializers: {
-      noted: (it) => [upsert("notes", it), upsert("sizes", { id: it.id, size: it.size })],
+      noted: (row) => [upsert("notes", row), upsert("sizes", { id: row.id, size: row.size })],
     },
     environment: page.environment,
   });
@@ -38,7 +38,10 @@ it("G6 a row of older code has its defaults wherever it is read from", async () 
   old.disk.always("lead", failing("quota"));
   await old.sync.commit({ name: "noted", payload: { id: "n", size: 7 } }).durable;
   await lab.pass(2500);
-  expect(Array.from((await lab.log()).values(), (it) => it?.kind)).toEqual(["commit", "base"]);
+  expect(Array.from((await lab.log()).values(), (record) => record?.kind)).toEqual([
+    "commit",
+    "base",
+  ]);
   old.kill();
   const tab = openNotes(lab, "new");
   await tab.sync.ready;
