@@ -198,3 +198,47 @@ test("counts a record once that is in the log twice, in the log and folded", () 
   reload(replica, { floor: 2, writers, log: [[3, record("o", 1, add)]] });
   expect(replica.overlay.length).toBe(0);
 });
+
+test("shows what a base record says, whatever this code made of the events, and replays the rest on it", () => {
+  const replica = start();
+  const put = event("put");
+  const refused = event("put", { id: "b" });
+  replica.receive(1, record("o", 1, put, refused));
+  replica.commit([event("grow")]);
+  replica.commit([event("invite", { id: "c" })]);
+  const base: BaseRecord = {
+    ...decideAll(record("o", 1, put)),
+    changes: [["one", "a", { id: "a", x: 10 }, 1]],
+    rejected: [{ event: refused, code: "conflict", message: "by other code" }],
+  };
+  const received = replica.receive(2, base);
+  expect(replica.tables.get("one")?.toArray()).toEqual([
+    { id: "a", x: 11 },
+    { id: "c", x: 10 },
+  ]);
+  const changes = "changes" in received ? Array.from(received.changes?.values() ?? []) : [];
+  expect(changes).toEqual([
+    [
+      { id: "a", before: { id: "a", x: 2 }, after: { id: "a", x: 11 } },
+      { id: "b", before: { id: "b", x: 1 }, after: undefined },
+    ],
+  ]);
+});
+
+test("decides nothing again while its last base record is not in memory", () => {
+  const replica = start();
+  const put = event("put");
+  replica.receive(1, record("o", 1, put));
+  const base = { ...decideAll(record("o", 1, put)), tab: "t" };
+  // Another tab's record is between: the base record waits until memory has it.
+  expect(replica.receive(3, base).tag).toBe("gap");
+  expect(nextBase(replica)).toBeUndefined();
+  const between = record("o", 2, event("put", { id: "b" }));
+  replica.receive(2, between);
+  expect(nextBase(replica)).toBeUndefined();
+  replica.receive(3, base);
+  expect(nextBase(replica)).toMatchObject({
+    settled: { position: 3 },
+    changes: [["one", "b", {}, 2]],
+  });
+});
