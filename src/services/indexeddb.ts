@@ -35,6 +35,7 @@ import {
 import {
   type Database,
   abortAll,
+  addOne,
   ignore,
   isNamed,
   issueAll,
@@ -111,12 +112,7 @@ async function open(
   });
 
   return {
-    append: (record, durability) =>
-      transact(db, ["log"], "readwrite", durability, async (tx) => {
-        const position = add(tx, record);
-        tx.commit();
-        return position;
-      }),
+    append: (record, durability) => addOne(db, "log", record, durability) as Promise<number>,
     ensure: (records, durability) =>
       transact(db, ["log", "meta"], "readwrite", durability, (tx) => ensure(tx, records)),
     read: (request) => read(db, request),

@@ -21,7 +21,7 @@
  *   file of a record is gone and the commit is under way). So idb's `done`, which rejects at the first `error`, is not used.
  * - Where no event ever comes (a frozen browser process), this waits for ever: its owner keeps a watchdog.
  */
-import { type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, unwrap } from "idb";
 import {
   type Durability,
   StorageFailure,
@@ -81,18 +81,8 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
     tx.addEventListener("abort", () => resolve("abort"));
     void closed.then(resolve);
   });
-  const abort = (): boolean => {
-    try {
-      tx.abort();
-      return true;
-    } catch {
-      // It has ended, or its commit is under way: its events tell which.
-      return false;
-    }
-  };
-
-  const others = underWay.get(db) ?? new Set();
-  underWay.set(db, others.add(abort));
+  const abort = (): boolean => tryAbort(tx);
+  const forget = noteUnderWay(db, abort);
 
   let undone = false;
   let failed: { readonly reason: unknown } | undefined;
@@ -121,14 +111,91 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
     }
     if (failed !== undefined && !(failed.reason instanceof DOMException)) throw failed.reason;
     if (undone || (end === "complete" && failed === undefined)) return await result;
-    if (end === "close")
-      throw new StorageFailure("lost", "Expected the transaction to end, got a closed connection");
+    if (end === "close") throw closedMeanwhile();
     throw failure(tx.error ?? failed?.reason, end === "complete" && mode !== "readonly");
   } finally {
     db.removeEventListener("close", close);
-    others.delete(abort);
+    forget();
   }
 }
+
+/** Notes how to abort a transaction, for `abortAll`. Gives the function that forgets it. */
+function noteUnderWay(db: Database, abort: () => unknown): () => void {
+  const others = underWay.get(db) ?? new Set();
+  underWay.set(db, others.add(abort));
+  return () => others.delete(abort);
+}
+
+function tryAbort(tx: { abort(): void }): boolean {
+  try {
+    tx.abort();
+    return true;
+  } catch {
+    // It has ended, or its commit is under way: its events tell which.
+    return false;
+  }
+}
+
+const closedMeanwhile = (): StorageFailure =>
+  new StorageFailure("lost", "Expected the transaction to end, got a closed connection");
+
+/**
+ * The hot path: adds one value, and commits. Resolves with its key, on `complete`; settles as `transact` does, without the
+ * wrappers that would make a commit half as slow again.
+ */
+export function addOne(
+  db: Database,
+  store: StoreName,
+  value: unknown,
+  durability: Durability,
+): Promise<IDBValidKey> {
+  const raw = unwrap(db);
+  return new Promise((resolve, reject) => {
+    let tx: IDBTransaction;
+    try {
+      tx = raw.transaction([store], "readwrite", { durability });
+    } catch (error) {
+      reject(
+        new StorageFailure("lost", "Expected the connection to be open, got a closed one", error),
+      );
+      return;
+    }
+    let request: IDBRequest<IDBValidKey> | undefined;
+    let thrown: unknown;
+    const forget = noteUnderWay(db, () => tryAbort(tx));
+    const close = (): void => end(() => reject(closedMeanwhile()));
+    const end = (settle: () => void): void => {
+      forget();
+      raw.removeEventListener("close", close);
+      settle();
+    };
+    raw.addEventListener("close", close);
+    tx.oncomplete = () =>
+      end(() => {
+        const failed = request?.readyState === "done" ? request.error : undefined;
+        // Chromium may complete a transaction a request of which failed.
+        if (request === undefined || failed) reject(failure(failed, true));
+        else resolve(request.result);
+      });
+    tx.onabort = () =>
+      end(() =>
+        reject(thrown instanceof StorageFailure ? thrown : failure(tx.error ?? thrown, false)),
+      );
+    try {
+      request = tx.objectStore(store).add(value);
+      tx.commit();
+    } catch (error) {
+      thrown = asRefusal(error);
+      tryAbort(tx);
+    }
+  });
+}
+
+/** What a write threw at once is about the value or its key: it can never be stored; unless the transaction had ended. */
+const asRefusal = (error: unknown): unknown =>
+  isNamed(error, "TransactionInactiveError", "InvalidStateError")
+    ? error
+    : new StorageFailure("refused", "Expected the value to be storable, got a refusal", error);
 
 /**
  * Issues a write. What it throws at once is about the value or its key: it can never be stored. Its later failure is the
@@ -140,9 +207,7 @@ export function write<Key>(issue: () => Promise<Key>): Promise<Key> {
     written.catch(ignore);
     return written;
   } catch (error) {
-    // The transaction ended before this: its events tell how.
-    if (isNamed(error, "TransactionInactiveError", "InvalidStateError")) throw error;
-    throw new StorageFailure("refused", "Expected the value to be storable, got a refusal", error);
+    throw asRefusal(error);
   }
 }
 
