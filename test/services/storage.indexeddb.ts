@@ -118,9 +118,18 @@ export const indexedDbContract = (
     };
 
     describe("outcome", () => {
-      test("G2 resolves on complete, and not on success of the request", async () => {
+      test.each<[string, (connection: Connection, term: number) => Promise<unknown>]>([
+        ["an append", (connection) => connection.append(commitRecord(1), "relaxed")],
+        ["an ensure", (connection) => connection.ensure([commitRecord(1)], "relaxed")],
+        [
+          "a leader's write",
+          (connection, term) =>
+            connection.lead({ term, append: commitRecord(1), durability: "relaxed" }),
+        ],
+      ])("G2 resolves %s on complete, and not on success of the request", async (_what, write) => {
         const { connect } = setUp();
         const connection = await connect();
+        const term = await connection.claim();
         const diary: string[] = [];
         onceAdded(async (store) => {
           diary.push("success");
@@ -129,7 +138,7 @@ export const indexedDbContract = (
             diary.push("not yet");
           }
         });
-        await connection.append(commitRecord(1), "relaxed");
+        await write(connection, term);
         diary.push("resolved");
         expect(diary).toEqual(["success", "not yet", "not yet", "not yet", "resolved"]);
       });

@@ -19,6 +19,18 @@ export const commits = [
     named: "outcome",
   },
   {
+    id: "ack-append-before-complete",
+    why: "A log record is acknowledged on the success of its request: its transaction may still abort.",
+    breaks: ["G1", "G2"],
+    edits: [
+      [
+        "request = tx.objectStore(store).add(value);",
+        "request = tx.objectStore(store).add(value);\nrequest.onsuccess = () => resolve((request as IDBRequest<IDBValidKey>).result);",
+      ],
+    ],
+    tests: ["services/storage.test.ts"],
+  },
+  {
     id: "ack-before-storage",
     why: "A receipt is durable as soon as its record is handed to storage.",
     breaks: ["G1", "G2"],
