@@ -128,3 +128,29 @@ test("is outdated by a record of newer code, and takes nothing in from it", () =
   });
   expect(leader.follower.position()).toBe(at - 1);
 });
+
+test("does not go back to a picture that is older than memory", () => {
+  const { world, leader, other } = start(2);
+  fill(leader, ["a"]);
+  other.hold();
+  fill(leader, ["b"]);
+  // Memory gets `b` with a whole picture, not as a record of its own: nothing bridges the two.
+  other.catchUp(true);
+  const position = other.follower.position();
+  other.adoptHeld();
+  expect(other.follower.position()).toBe(position);
+  expect(other.follower.replica.tables.get("one")?.rows.size).toBe(2);
+  world.check();
+});
+
+test("bridges a picture that is older than memory with the records that came since", () => {
+  const { world, leader, other } = start(2);
+  fill(leader, ["a"]);
+  other.hold();
+  other.catchUp(false);
+  fill(leader, ["b"]);
+  other.catchUp(false);
+  other.adoptHeld();
+  expect(other.follower.position()).toBe(leader.follower.position());
+  world.check();
+});
