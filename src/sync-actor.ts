@@ -156,7 +156,10 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       if (memoryOnly) return;
       for (const { entry, decisions } of settlements) pipeline.settle(entry, decisions);
     },
-    signal: (signal) => send(signal),
+    signal(signal) {
+      // On the way of every commit of a leader: two machine events cost more than the commit, and mean nothing to most states.
+      if (signal.type !== "log.grew" || wakesLeader()) send(signal);
+    },
   });
   const { replica } = follower;
   const publisher = createPublisher(replica.tables, () => {
@@ -267,6 +270,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
 
   function send(event: SyncEvent): void {
     root.send(event);
+  }
+
+  function wakesLeader(): boolean {
+    const handoff = root.getSnapshot().children.handoff?.getSnapshot();
+    return handoff?.matches({ leading: { serving: "asleep" } }) === true || follower.isLong();
   }
 
   function unusable(code: "outdated" | "load_failed"): SyncError {
