@@ -75,8 +75,8 @@ export function createCollections(options: CollectionsOptions) {
 
   const rejected: Collection<RejectedEvent> = {
     get size() {
-      const { rejected, failed } = follower.replica;
-      return failed.size === 0 ? rejected.size : listRejected().length;
+      const { replica } = follower;
+      return replica.failed.size === 0 ? replica.rejected.size : listRejected().length;
     },
     list: listRejected,
     async retry(id) {

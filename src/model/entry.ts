@@ -34,7 +34,7 @@ export interface Settlement {
 }
 
 /** Why an event is rejected that applied where it was made. */
-export const conflict = (error: SyncError): SyncError =>
+const conflict = (error: SyncError): SyncError =>
   new SyncError(
     "conflict",
     `Expected the event to apply after commits of other tabs, got: ${error.message}`,

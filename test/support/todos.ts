@@ -63,8 +63,6 @@ export const openTodos = (options: Partial<Options> = {}) =>
     ...options,
   });
 
-export type TodoSync = ReturnType<typeof openTodos>;
-
 /** One device in memory: tabs that share storage, locks and channel. */
 export function createDevice(options: { storage?: StoragePort; seed?: number } = {}) {
   const storage = options.storage ?? createIndexedDbStorage(new IDBFactory());

@@ -15,7 +15,7 @@ import type { App, Told } from "./app/main.ts";
 declare const app: App;
 
 /** The machine may be busy; nothing is about how long it takes unless a test says so. */
-export const patience = { timeout: 20_000, interval: 20 };
+const patience = { timeout: 20_000, interval: 20 };
 
 /** What Chromium keeps IndexedDB in. */
 export type Backend = "LevelDB" | "SQLite";
