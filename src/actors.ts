@@ -10,7 +10,7 @@ import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
 import { encodeRecord } from "./model/packed.ts";
 import { freshMeta } from "./model/stored.ts";
 import { type Picture, readDisk } from "./services/reader.ts";
-import { type Shared, connected, quarantineEntries, recognised } from "./shared.ts";
+import { type Shared, connected, keepDamage, quarantineEntries, recognised } from "./shared.ts";
 
 function storageActors(shared: Shared) {
   const connector = fromCallback<ConnectorCommand>(({ receive, sendBack }) => {
@@ -101,12 +101,8 @@ function loadActors(shared: Shared) {
   }
 
   async function quarantine(): Promise<void> {
-    const now = environment.clock.now();
-    const puts = (picture?.damage ?? []).map(({ key, raw, reason }): readonly [string, unknown] => [
-      key,
-      { raw, reason, at: now },
-    ]);
-    await connected(shared).quarantine(puts, []);
+    if (picture !== undefined)
+      await keepDamage(connected(shared), picture, environment.clock.now());
   }
 
   async function replay(): Promise<number> {

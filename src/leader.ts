@@ -6,7 +6,7 @@ import { type BaseRecord } from "./model/log.ts";
 import { type Meta } from "./model/stored.ts";
 import { type Delete, type LeaderWritten, type Put, StorageFailure } from "./services/ports.ts";
 import { readDisk } from "./services/reader.ts";
-import { type Shared, quarantineEntries, recognised } from "./shared.ts";
+import { type Shared, keepDamage, quarantineEntries, recognised } from "./shared.ts";
 
 export function handoffActors(shared: Shared) {
   const { follower, environment, pipeline, tabs } = shared;
@@ -40,12 +40,7 @@ export function handoffActors(shared: Shared) {
       const { picture } = outcome;
       if (picture.meta.schema > shared.schema) return "newer";
       if (picture.damage.length > 0) {
-        const now = environment.clock.now();
-        const puts = picture.damage.map(({ key, raw, reason }): readonly [string, unknown] => [
-          key,
-          { raw, reason, at: now },
-        ]);
-        await recognised(shared).quarantine(puts, []);
+        await keepDamage(recognised(shared), picture, environment.clock.now());
       }
       if (signal.aborted) break;
       if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;

@@ -51,6 +51,19 @@ export function recognised(shared: Shared): Connection {
   throw new StorageFailure("aborted", "Expected data that was read before, got a new connection");
 }
 
+/** Stores damaged pieces with their raw bytes, under keys that say where they were: doing it twice is doing it once. */
+export async function keepDamage(
+  connection: Connection,
+  picture: Picture,
+  now: number,
+): Promise<void> {
+  const puts = picture.damage.map(({ key, raw, reason }): readonly [string, unknown] => [
+    key,
+    { raw, reason, at: now },
+  ]);
+  await connection.quarantine(puts, []);
+}
+
 /** Quarantined pieces by their place, as stored. */
 export function quarantineEntries(picture: Picture, now: number): QuarantineEntry[] {
   const stored = picture.quarantine.map(([id, value]): QuarantineEntry => {

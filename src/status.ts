@@ -1,16 +1,9 @@
-import { type Fault, type SyncStatus } from "./api.ts";
+import { type Fault, type SyncSnapshot, type SyncStatus } from "./api.ts";
+import { type TableSchemas } from "./model/definition.ts";
 
 /** What the status is derived from: states of machines, and counts. */
 export interface StatusFacts {
-  readonly root:
-    | "loading"
-    | "running"
-    | "degraded"
-    | "disconnected"
-    | "outdated"
-    | "failed"
-    | "stopping"
-    | "stopped";
+  readonly root: SyncSnapshot<TableSchemas>["value"];
   readonly storage: string;
   readonly commit: "flowing" | "delayed" | "full";
   readonly leading: boolean;

@@ -10,7 +10,6 @@ import { type SyncEvent, syncMachine } from "./machines/sync.ts";
 import { type EventDefinitions, type TableSchemas, compile } from "./model/definition.ts";
 import { createIdMaker } from "./model/id.ts";
 import { type Json, show } from "./model/json.ts";
-import { loggedCount } from "./model/rebase.ts";
 import { type Receipt, createPipeline } from "./pipeline.ts";
 import { callSafely, createPublisher } from "./publisher.ts";
 import { enlist } from "./registry.ts";
@@ -260,7 +259,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         locks: { supported: () => environment.locks !== null, visible: () => lifecycle.visible() },
         log: {
           isLong: () => follower.isLong(),
-          hasUndecided: () => loggedCount(replica.overlay) > 0,
+          hasUndecided: () => replica.logged() > 0,
         },
         memory: { allowed: () => settings.mayUseMemory && !memoryOnly },
       },

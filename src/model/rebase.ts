@@ -58,13 +58,6 @@ export type Merge =
   /** It changes no rows. */
   | { readonly tag: "note" };
 
-/** How many entries are logged: they are the first ones. */
-export function loggedCount(overlay: readonly Placeable[]): number {
-  let count = overlay.length;
-  while (count > 0 && overlay[count - 1]?.position === null) count -= 1;
-  return count;
-}
-
 /** What to do with an arrival. The first `logged` entries of the overlay are logged, and `position` is the last one known. */
 export function merge(
   overlay: readonly Placeable[],

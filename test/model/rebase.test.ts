@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { type Placeable, isDecided, loggedCount, merge } from "../../src/model/rebase.ts";
+import { type Placeable, isDecided, merge } from "../../src/model/rebase.ts";
+
+/** How many entries are logged: they are the first ones. */
+function loggedCount(overlay: readonly Placeable[]): number {
+  let count = overlay.length;
+  while (count > 0 && overlay[count - 1]?.position === null) count -= 1;
+  return count;
+}
 
 const entry = (
   tab: string,

@@ -87,7 +87,12 @@ export const strangers = [
     id: "damage-thrown-away",
     why: "What could not be understood is not kept.",
     breaks: ["G8"],
-    edits: [["await connected(shared).quarantine(puts, []);", "void puts;"]],
+    edits: [
+      [
+        "await keepDamage(connected(shared), picture, environment.clock.now());",
+        "void keepDamage;",
+      ],
+    ],
     tests: ["engine/fold.test.ts"],
     named: "G8",
   },
