@@ -9,7 +9,7 @@ import { createFollower } from "./follower.ts";
 import { type SyncEvent, syncMachine } from "./machines/sync.ts";
 import { type EventDefinitions, type TableSchemas, compile } from "./model/definition.ts";
 import { createIdMaker } from "./model/id.ts";
-import { type Json, show } from "./model/json.ts";
+import { type Json } from "./model/json.ts";
 import { type Receipt, createPipeline } from "./pipeline.ts";
 import { callSafely, createPublisher } from "./publisher.ts";
 import { enlist } from "./registry.ts";
@@ -17,70 +17,13 @@ import { createReporter } from "./reporter.ts";
 import { browserEnvironment } from "./services/browser-environment.ts";
 import { createMemoryStorage } from "./services/memory-storage.ts";
 import { type Environment, type LifecycleEvent } from "./services/ports.ts";
+import { isDevelopment, readSettings } from "./settings.ts";
 import { type Shared } from "./shared.ts";
 import { type StatusFacts } from "./status.ts";
 import { createTabs } from "./tabs.ts";
 
-declare const process: { readonly env: { readonly NODE_ENV?: string } };
-
-function isDevelopment(): boolean {
-  try {
-    // Written so that bundlers replace it; where nothing does and there is no `process`, it is production.
-    return process.env.NODE_ENV !== "production";
-  } catch {
-    return false;
-  }
-}
-
 /** One for all engines of the page: they share its globals. */
 let pageEnvironment: Environment | undefined;
-
-interface Settings {
-  /** Of the database, the lock and the channel. */
-  readonly name: string;
-  readonly durability: "relaxed" | "strict";
-  readonly mayUseMemory: boolean;
-  readonly schema: number;
-}
-
-function expectText(what: string, value: unknown): string {
-  if (typeof value === "string" && value !== "") return encodeURIComponent(value);
-  throw new SyncError(
-    "config",
-    `Expected ${what} to be a string that is not empty, got ${show(value)}`,
-  );
-}
-
-function expectOneOf<V extends string>(
-  what: string,
-  value: V | undefined,
-  allowed: readonly V[],
-): void {
-  if (value === undefined || allowed.includes(value)) return;
-  throw new SyncError(
-    "config",
-    `Expected ${what} to be one of ${allowed.join(", ")}, got ${show(value)}`,
-  );
-}
-
-function readSettings(config: SyncConfig<TableSchemas, EventDefinitions>): Settings {
-  if (typeof config !== "object" || config === null) {
-    throw new SyncError("config", `Expected a configuration, got ${show(config)}`);
-  }
-  const user = config.user === undefined ? "" : expectText("user", config.user);
-  expectOneOf("durability", config.durability, ["relaxed", "strict"]);
-  expectOneOf("storage", config.storage, ["required", "memory-if-unavailable"]);
-  const schema = config.schema?.version ?? 1;
-  if (!Number.isSafeInteger(schema) || schema < 1) {
-    throw new SyncError("config", `Expected schema.version to be 1 or more, got ${show(schema)}`);
-  }
-  return {
-    name: `sssync/${expectText("name", config.name)}/${user}`,
-    durability: config.durability ?? "relaxed",
-    mayUseMemory: config.storage === "memory-if-unavailable",
-    schema,
-  };
-}
 
 /** An inspector must never break the app: a throw in one would kill the actor. */
 const quietly =

@@ -1,0 +1,65 @@
+/** What of the configuration is the engine's own, checked. The model's part is `compile`'s. */
+import { type SyncConfig } from "./api.ts";
+import { SyncError } from "./errors.ts";
+import { type EventDefinitions, type TableSchemas } from "./model/definition.ts";
+import { show } from "./model/json.ts";
+
+declare const process: { readonly env: { readonly NODE_ENV?: string } };
+
+/** Whether materializers are checked by running them twice. */
+export function isDevelopment(): boolean {
+  try {
+    // Written so that bundlers replace it; where nothing does and there is no `process`, it is production.
+    return process.env.NODE_ENV !== "production";
+  } catch {
+    return false;
+  }
+}
+
+interface Settings {
+  /** Of the database, the lock and the channel. */
+  readonly name: string;
+  readonly durability: "relaxed" | "strict";
+  readonly mayUseMemory: boolean;
+  readonly schema: number;
+}
+
+function expectText(what: string, value: unknown): string {
+  if (typeof value === "string" && value !== "") return encodeURIComponent(value);
+  throw new SyncError(
+    "config",
+    `Expected ${what} to be a string that is not empty, got ${show(value)}`,
+  );
+}
+
+function expectOneOf<V extends string>(
+  what: string,
+  value: V | undefined,
+  allowed: readonly V[],
+): void {
+  if (value === undefined || allowed.includes(value)) return;
+  throw new SyncError(
+    "config",
+    `Expected ${what} to be one of ${allowed.join(", ")}, got ${show(value)}`,
+  );
+}
+
+/** Throws `SyncError` `config`. */
+export function readSettings(config: SyncConfig<TableSchemas, EventDefinitions>): Settings {
+  if (typeof config !== "object" || config === null) {
+    throw new SyncError("config", `Expected a configuration, got ${show(config)}`);
+  }
+  const user = config.user === undefined ? "" : expectText("user", config.user);
+  expectOneOf("durability", config.durability, ["relaxed", "strict"]);
+  expectOneOf("storage", config.storage, ["required", "memory-if-unavailable"]);
+  const schema = config.schema?.version ?? 1;
+  if (!Number.isSafeInteger(schema) || schema < 1) {
+    throw new SyncError("config", `Expected schema.version to be 1 or more, got ${show(schema)}`);
+  }
+  return {
+    name: `sssync/${expectText("name", config.name)}/${user}`,
+    durability: config.durability ?? "relaxed",
+    mayUseMemory: config.storage === "memory-if-unavailable",
+    schema,
+  };
+}
