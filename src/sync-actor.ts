@@ -119,6 +119,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   const tabs = createTabs({
     port: environment.channel,
     name,
+    definition,
     head: () =>
       shared.incarnation === ""
         ? undefined

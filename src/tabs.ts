@@ -1,13 +1,15 @@
 /** The channel to the other tabs of the device: what is sent, and what becomes of what arrives. */
+import { admit } from "./model/admit.ts";
+import { type Definition } from "./model/definition.ts";
 import { type LogRecord } from "./model/log.ts";
 import { type MessageHead, decodeMessage } from "./model/messages.ts";
 import { encodeRecord, sizeOf } from "./model/packed.ts";
-import { decodeRecord } from "./model/stored.ts";
 import { type Channel, type ChannelPort } from "./services/ports.ts";
 
 export interface TabsOptions {
   readonly port: ChannelPort | null;
   readonly name: string;
+  readonly definition: Definition;
   /** Undefined until the database was read: nothing can be placed before. */
   head(): MessageHead | undefined;
   /** The leader's term, when this tab leads. */
@@ -63,12 +65,12 @@ export function createTabs(options: TabsOptions) {
           options.heard(message.position);
           return;
         }
-        const record = decodeRecord(message.record);
-        if (record === undefined) {
-          // The disk says what is true.
+        const admitted = admit(options.definition, message.record);
+        if (admitted === undefined || admitted.damage.length > 0) {
+          // The disk says what is true, and from there damage goes to quarantine.
           options.ignored();
           options.heard(message.position);
-        } else options.received(message.position, record);
+        } else options.received(message.position, admitted.record);
         return;
       }
       case "heartbeat":

@@ -4,10 +4,10 @@
  * Every operation ends with one change set (or none) and with the decisions that became known. What a row shows is a pure
  * function of the base, the log and this tab's own commits that are not logged yet (G6).
  */
-import { SyncError } from "../errors.ts";
+import { type SyncError } from "../errors.ts";
+import { createDecided } from "./decided.ts";
 import { type Definition } from "./definition.ts";
 import {
-  type Decision,
   type Entry,
   type Settlement,
   agrees,
@@ -33,7 +33,6 @@ import {
   type Unit,
   coalesceKey,
   createMaterializer,
-  dedupeKey,
   keyOf,
 } from "./materialize.ts";
 import {
@@ -86,10 +85,8 @@ export function createReplica(definition: Definition, tab: string) {
   const tables = new Map<string, Table>(
     Array.from(definition.tables.keys(), (name) => [name, createTable(name)]),
   );
-  /** Dedupe keys that are taken, with the id of the event that took them: by decided events, and by the overlay. */
-  const taken = new Map<string, string>();
-  const baseKeys = new Map<string, readonly [name: string, key: string, id: string]>();
-  const rejected = new Map<string, RejectedEvent>();
+  const decided = createDecided(definition);
+  const { taken, rejected } = decided;
   const materializer = createMaterializer(definition, tables, taken);
   const overlay: Entry[] = [];
   /** Those that do not apply: counted often, and rare. */
@@ -199,42 +196,16 @@ export function createReplica(definition: Definition, tab: string) {
     return { changes: publication.end(), settlements: [...before, ...settle()] };
   }
 
+  /** Rows of records are checked where the records come in. */
   function image(publication: Publication, [name, id, row]: RowImage): void {
     const table = tables.get(name);
-    if (table === undefined) return;
-    // With the defaults that it will have when it is read from its segment.
-    const kept = row === null ? undefined : definition.tables.get(name)?.parser.keep(row);
-    const now = kept !== undefined && "value" in kept ? (kept.value as Row) : row;
-    publication.set(table, id, now ?? undefined);
-  }
-
-  function takeDecisions(record: Pick<Reloaded, "keys" | "rejected">): void {
-    for (const it of record.keys) {
-      const key = keyOf(it[0], it[1]);
-      baseKeys.set(key, it);
-      taken.set(key, it[2]);
-    }
-    for (const it of record.rejected) rejected.set(it.event.id, it);
-  }
-
-  /** Decisions on an own entry by the base: by the record that decided it, where that is known. */
-  function decisionsFromBase(entry: Entry, record: BaseRecord | undefined): Decision[] {
-    return entry.unit.map((event): Decision => {
-      const { id } = event;
-      const refusal = rejected.get(id);
-      if (refusal !== undefined)
-        return { id, status: "rejected", error: new SyncError("conflict", refusal.message) };
-      if (record?.superseded?.includes(id) === true) return { id, status: "superseded" };
-      const key = dedupeKey(definition, event);
-      const holder = key === undefined ? undefined : taken.get(key);
-      return { id, status: holder === undefined || holder === id ? "accepted" : "duplicate" };
-    });
+    if (table !== undefined) publication.set(table, id, row ?? undefined);
   }
 
   function tellDecided(entries: readonly Entry[], record?: BaseRecord): Settlement[] {
     const untold = entries.filter((entry) => !entry.told && entry.own);
     for (const entry of entries) entry.told = true;
-    return untold.map((entry) => ({ entry, decisions: decisionsFromBase(entry, record) }));
+    return untold.map((entry) => ({ entry, decisions: decided.decisionsOn(entry, record) }));
   }
 
   /** How many entries are decided: they are the first ones. */
@@ -247,21 +218,21 @@ export function createReplica(definition: Definition, tab: string) {
   function advance(record: BaseRecord): Effects {
     const publication = createPublication();
     settled = record.settled;
-    const decided = overlay.slice(0, countDecided());
-    logged -= decided.length;
-    if (agrees(decided, record)) {
+    const done = overlay.slice(0, countDecided());
+    logged -= done.length;
+    if (agrees(done, record)) {
       // What the leader decided is what this tab computed: the base moves under rows that stay as they are.
-      takeDecisions(record);
-      overlay.splice(0, decided.length);
-      for (const entry of decided) failed.delete(entry);
-      return finish(publication, tellDecided(decided, record));
+      decided.take(record);
+      overlay.splice(0, done.length);
+      for (const entry of done) failed.delete(entry);
+      return finish(publication, tellDecided(done, record));
     }
     undoFrom(0, publication);
-    overlay.splice(0, decided.length);
+    overlay.splice(0, done.length);
     for (const it of record.changes) image(publication, it);
-    takeDecisions(record);
+    decided.take(record);
     replayFrom(0, publication);
-    return finish(publication, tellDecided(decided, record));
+    return finish(publication, tellDecided(done, record));
   }
 
   /** Puts entries in at an index. One by one: the arguments of a call have a limit, the outbox has none. */
@@ -298,9 +269,9 @@ export function createReplica(definition: Definition, tab: string) {
     tables: tables as ReadonlyMap<string, Table>,
     overlay: overlay as readonly Entry[],
     failed: failed as ReadonlySet<Entry>,
-    rejected: rejected as ReadonlyMap<string, RejectedEvent>,
+    rejected,
     /** Dedupe keys that decided events took. */
-    keys: () => Array.from(baseKeys.values()),
+    keys: decided.keys,
     materializing: () => materializer.running,
     /** Everything in the log up to here is in memory. */
     position: () => position,
@@ -373,9 +344,7 @@ export function createReplica(definition: Definition, tab: string) {
           break;
         case "note":
           position = at;
-          if (record.kind === "dismiss" && record.from === "rejected") {
-            for (const id of record.ids) rejected.delete(id);
-          }
+          if (record.kind === "dismiss" && record.from === "rejected") decided.dismiss(record.ids);
           return { tag: "applied", changes: undefined, settlements: settle() };
         case "advance":
           position = at;
@@ -425,10 +394,8 @@ export function createReplica(definition: Definition, tab: string) {
         else group.push(entry);
       }
       from.rows(publication);
-      baseKeys.clear();
-      taken.clear();
-      rejected.clear();
-      takeDecisions(from);
+      decided.clear();
+      decided.take(from);
       settled = from.settled;
       position = from.floor;
       folded = from.writers;
@@ -443,27 +410,27 @@ export function createReplica(definition: Definition, tab: string) {
           insert(overlay.length, known ?? entriesOf(record, at));
         } else if (at > from.floor && record.kind === "base") {
           for (const it of record.changes) image(publication, it);
-          takeDecisions(record);
+          decided.take(record);
           settled = record.settled;
           // Now, as later records may dismiss what this one decided.
           for (const it of tellDecided(overlay.splice(0, countDecided()), record))
             settlements.push(it);
         } else if (at > from.floor && record.kind === "dismiss" && record.from === "rejected") {
-          for (const id of record.ids) rejected.delete(id);
+          decided.dismiss(record.ids);
         }
       }
-      const decided = overlay.splice(0, countDecided());
+      const done = overlay.splice(0, countDecided());
       logged = overlay.length;
-      const inLog = new Set([...overlay, ...decided]);
+      const inLog = new Set([...overlay, ...done]);
       const marks = markOf(tab);
       for (const entry of mine) {
         if (entry.told || inLog.has(entry)) continue;
         // Not in the log: it was decided and folded by others, or it is still to be written. What waits has no number yet.
         const isGone = entry.position !== null || (entry.n > 0 && isFolded(marks, entry.n));
-        if (isGone) decided.push(entry);
+        if (isGone) done.push(entry);
         else overlay.push(entry);
       }
-      for (const it of tellDecided(decided)) settlements.push(it);
+      for (const it of tellDecided(done)) settlements.push(it);
       replayFrom(0, publication);
       return finish(publication, settlements);
     },

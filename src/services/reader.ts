@@ -4,20 +4,14 @@
  * Failure modes: a read error rejects, and nothing is concluded from it (G9). A piece that does not decode or validate is
  * damage: it is left out of the picture and handed over with its raw bytes and the reason (G8).
  */
+import { type Damage, admit } from "../model/admit.ts";
 import { type BaseIndex, type SegmentState } from "../model/base-index.ts";
 import { type Definition } from "../model/definition.ts";
 import { type LogRecord, type RejectedEvent, type Row } from "../model/log.ts";
 import { rowsFromColumns } from "../model/columns.ts";
 import { decodeSegment } from "../model/segment.ts";
-import { type Meta, decodeMeta, decodeRecord, decodeRejected } from "../model/stored.ts";
+import { type Meta, decodeMeta, decodeRejected } from "../model/stored.ts";
 import { type Connection, type SegmentKey } from "./ports.ts";
-
-/** Something that could not be understood, as it goes into quarantine. `key` says where it was. */
-export interface Damage {
-  readonly key: string;
-  readonly raw: unknown;
-  readonly reason: string;
-}
 
 export interface BasePicture {
   readonly read: ReadonlyMap<string, SegmentState[]>;
@@ -113,6 +107,7 @@ function readSegment(
 
 /** Log records in order, damaged ones replaced; tells whether a position is missing after `floor`. */
 function readLog(
+  definition: Definition,
   stored: readonly (readonly [number, unknown])[],
   floor: number,
   damage: Damage[],
@@ -128,11 +123,11 @@ function readLog(
       }
       next = position + 1;
     }
-    const record = decodeRecord(value);
-    if (record === undefined) {
+    const admitted = admit(definition, value);
+    if (admitted === undefined)
       damage.push({ key: `log/${position}`, raw: value, reason: "Expected a log record" });
-    }
-    return [position, record ?? placeholder];
+    for (const it of admitted?.damage ?? []) damage.push(it);
+    return [position, admitted?.record ?? placeholder];
   });
   return { log, hole };
 }
@@ -180,7 +175,7 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
   }
   if ("newer" in decoded) return { tag: "newer" };
   const { meta } = decoded;
-  const { log, hole } = readLog(result.log, whole ? meta.floor : options.after, damage);
+  const { log, hole } = readLog(definition, result.log, whole ? meta.floor : options.after, damage);
   // What was missed is folded already, or the log is not whole: only the base tells.
   if (!whole && (meta.floor > options.after || hole)) return "again";
   const rejected: RejectedEvent[] = [];

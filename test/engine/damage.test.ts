@@ -1,5 +1,8 @@
 import { expect, it } from "vitest";
-import { added, createLab, shown } from "../support/lab.ts";
+import { type Lab, added, createLab, scope, shown } from "../support/lab.ts";
+
+const metaOf = async (lab: Lab, key: string): Promise<unknown> =>
+  (await lab.contents())["meta"]?.find(([name]) => name === key)?.[1];
 
 it("G8 rows that are gone from a segment without any error are told", async () => {
   const lab = createLab();
@@ -58,4 +61,43 @@ it("G6 a row made anew outlives the word that its damaged bytes were dealt with"
   await b.sync.commit(added("t4")).durable;
   await lab.pass(5000);
   expect(shown(await lab.ready()).todos.map(({ id }) => id)).toEqual(["t1", "t2", "t3", "t4"]);
+});
+
+it("G8 an image of a base record that its table refuses is never shown, and waits in quarantine", async () => {
+  const lab = createLab();
+  const writer = await lab.ready();
+  await writer.sync.commit([added("t1"), added("t2")]).durable;
+  await lab.pass(5000);
+  await writer.sync.stop();
+  const floor = (await metaOf(lab, "floor")) as number;
+  const bad = { id: "t1", text: 42, done: false };
+  const record = {
+    kind: "base",
+    tab: "elsewhere",
+    n: 1,
+    schema: 1,
+    term: 1,
+    settled: { position: floor, index: 0 },
+    changes: [["todos", "t1", bad, floor]],
+    keys: [],
+    rejected: [],
+  };
+  await lab.put("log", undefined, record);
+  const tab = await lab.ready();
+  expect(shown(tab).todos.map(({ id }) => id)).toEqual(["t2"]);
+  expect(tab.sync.quarantine.list()).toMatchObject([{ id: "row/todos/t1", raw: bad }]);
+  // The same through the channel: what is not on disk is not believed.
+  lab.channels.send(scope, {
+    p: 1,
+    incarnation: await metaOf(lab, "incarnation"),
+    tab: "stranger",
+    schema: 1,
+    kind: "changed",
+    position: floor + 2,
+    record: { ...record, n: 2, changes: [["todos", "t2", { ...bad, id: "t2" }, floor]] },
+  });
+  await lab.pass(5000);
+  expect(shown(tab).todos.map(({ id }) => id)).toEqual(["t2"]);
+  expect(tab.sync.status).toMatchObject({ ignored: 1, quarantined: 1 });
+  expect(shown(await lab.ready())).toEqual(shown(tab));
 });

@@ -146,7 +146,7 @@ export const rows = [
     id: "decided-event-runs-again",
     why: "A tab keeps what its own materializers made of a decided event, in place of the after-images.",
     breaks: ["G6", "G13"],
-    edits: [["if (agrees(decided, record)) {", "if (decided.length > 0) {"]],
+    edits: [["if (agrees(done, record)) {", "if (done.length > 0) {"]],
     tests: ["engine/conflict.test.ts"],
     named: "decided",
   },

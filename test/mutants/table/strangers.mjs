@@ -32,8 +32,8 @@ export const strangers = [
     breaks: ["G12"],
     edits: [
       [
-        "const record = decodeRecord(message.record);",
-        "const record = message.record as ReturnType<typeof decodeRecord>;",
+        "const admitted = admit(options.definition, message.record);",
+        "const admitted = { record: message.record, damage: [] } as unknown as ReturnType<typeof admit>;",
       ],
     ],
     tests: ["engine/channel.test.ts"],
@@ -116,6 +116,14 @@ export const strangers = [
     ],
     tests: ["engine/fold.test.ts"],
     named: "G8",
+  },
+  {
+    id: "bad-image-shown",
+    why: "A row image that its table's schema refuses is shown.",
+    breaks: ["G8", "G12"],
+    edits: [["return [table, id, null, pos];", "return image;"]],
+    tests: ["engine/damage.test.ts", "model/admit.test.ts"],
+    named: "image",
   },
   {
     id: "read-error-is-empty",
