@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { chromium } from "playwright";
 import { build, preview } from "vite";
-import { chromiumHelp, findChromium } from "../scripts/chromium.mjs";
+import { backendFlag, chromiumFlags, chromiumHelp, findChromium } from "../scripts/chromium.mjs";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -119,17 +119,7 @@ export async function serve(files, sqlite) {
     async launch(profile) {
       const context = await chromium.launchPersistentContext(profile, {
         executablePath,
-        args: [
-          "--no-sandbox",
-          "--disable-gpu",
-          "--disable-quic",
-          "--no-first-run",
-          "--disable-background-networking",
-          "--disable-component-update",
-          "--disable-sync",
-          "--js-flags=--expose-gc",
-          ...(sqlite ? ["--enable-features=IdbSqliteBackingStore"] : []),
-        ],
+        args: [...chromiumFlags, "--js-flags=--expose-gc", ...(sqlite ? [backendFlag(true)] : [])],
       });
       running.add(context);
       context.on("close", () => running.delete(context));

@@ -6,6 +6,25 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
+/**
+ * How tests and measurements start it: without touching the network, and able to run as root in a container.
+ *
+ * @type {readonly string[]}
+ */
+export const chromiumFlags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** What Chromium keeps IndexedDB in: LevelDB, or SQLite as Firefox and Safari do. @type {(sqlite: boolean) => string} */
+export const backendFlag = (sqlite) =>
+  `--${sqlite ? "enable" : "disable"}-features=IdbSqliteBackingStore`;
+
 /** Names looked for on the PATH, the plainest first. */
 const COMMANDS = [
   "chromium",

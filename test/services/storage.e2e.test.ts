@@ -5,6 +5,7 @@ import { type BrowserContext, type Page, chromium } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type CommitRecord } from "../../src/model/log.ts";
 import { type Connection, type SegmentKey } from "../../src/services/ports.ts";
+import { backendFlag } from "../../scripts/chromium.mjs";
 import { chromiumLaunch } from "../chromium.ts";
 import { servePage } from "./serve.ts";
 
@@ -89,7 +90,7 @@ test("G1 keeps what was resolved when the tab crashes", async () => {
 test.each(["LevelDB", "SQLite"])(
   "G2 tells the outcome of every append when the site's data is cleared (%s)",
   async (backend) => {
-    await start(`--${backend === "SQLite" ? "enable" : "disable"}-features=IdbSqliteBackingStore`);
+    await start(backendFlag(backend === "SQLite"));
     const page = await openTab();
     const cdp = await context.newCDPSession(page);
     await page.evaluate(async () => {
@@ -144,7 +145,7 @@ test("G2 rejects an append for lack of space, stores nothing of it, and goes on"
   expect(await page.evaluate(() => tab.closed)).toEqual([]);
 });
 
-const leveldb = "--disable-features=IdbSqliteBackingStore";
+const leveldb = backendFlag(false);
 
 /** LevelDB keeps a value that is 64 KiB or more when compressed in a file of its own: loses that of the n-th. */
 const loseFile = async (n: number, of: number): Promise<void> => {

@@ -1,59 +1,18 @@
-/** Chromium with several tabs of the app, and what the test knows of them when they are gone. */
-import { spawn } from "node:child_process";
+/** Devices with several tabs of the app, and what the test knows of their tabs when they are gone. */
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { type CDPSession, type Page, chromium } from "playwright";
-import { type Rolldown, build } from "vite";
+import { type BrowserContext, type CDPSession, type Page } from "playwright";
 import { type TestContext, vi } from "vitest";
-import { chromiumLaunch } from "../chromium.ts";
 import type { App, Told } from "./app/main.ts";
+import { type Backend, serveApp, startChromium } from "./chromium.ts";
 
 declare const app: App;
 
 /** The machine may be busy; nothing is about how long it takes unless a test says so. */
-const patience = { timeout: 20_000, interval: 20 };
+export const patience = { timeout: 20_000, interval: 20 };
 
-/** What Chromium keeps IndexedDB in. */
-export type Backend = "LevelDB" | "SQLite";
-
-/** Builds the app as an app would be built, so that a tab opens fast, and serves it on a port of its own. */
-async function serveApp(): Promise<{ readonly address: string; close(): Promise<void> }> {
-  const { output } = (await build({
-    configFile: false,
-    logLevel: "error",
-    define: { "process.env.NODE_ENV": '"production"' },
-    build: {
-      write: false,
-      minify: false,
-      target: "esnext",
-      modulePreload: false,
-      rolldownOptions: { input: fileURLToPath(new URL("app/main.ts", import.meta.url)) },
-    },
-  })) as Rolldown.RolldownOutput;
-  const { code } = output[0];
-  const html = `<!doctype html><title>tab</title><link rel="icon" href="data:,"><script type="module">${code}</script>`;
-  const server = createServer((incoming, response) => {
-    const away = incoming.url === "/away";
-    response.setHeader("content-type", "text/html; charset=utf-8");
-    response.end(away ? `<!doctype html><title>away</title><link rel="icon" href="data:,">` : html);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    address: `http://127.0.0.1:${port}/`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
+type Lifetime = Pick<TestContext, "onTestFinished">;
 
 export interface Tab {
   readonly page: Page;
@@ -62,110 +21,62 @@ export interface Tab {
   readonly name: string;
 }
 
+export interface TabOptions {
+  /** Runs in the page before the app does. */
+  readonly script?: () => void;
+  /** Runs before the page is loaded. */
+  before?(cdp: CDPSession): Promise<unknown>;
+  /** Of the app, see app/main.ts: `?storage=…`. */
+  readonly query?: string;
+  /** `app`: does not wait until the data is loaded. */
+  readonly until?: "ready" | "app";
+}
+
 /** Waits until the page is ready, and gives it the name that it calls itself. */
-async function named(page: Page, cdp: CDPSession): Promise<Tab> {
-  await page.waitForFunction(() => "ready" in globalThis, undefined, { polling: 20 });
+async function named(page: Page, cdp: CDPSession, until: "ready" | "app" = "ready"): Promise<Tab> {
+  await page.waitForFunction((it) => it in globalThis, until, { polling: 20 });
   return { page, cdp, name: await page.evaluate(() => app.tab) };
 }
 
-/**
- * Starts Chromium as a person would: tabs go into the back/forward cache, and only the newest one is visible. With what
- * Playwright adds when it starts a browser itself neither that nor freezing a tab would work.
- */
-async function startChromium(profile: string, backend: Backend) {
-  const child = spawn(
-    chromiumLaunch.executablePath ?? chromium.executablePath(),
-    [
-      ...chromiumLaunch.args,
-      "--headless",
-      "--remote-debugging-port=0",
-      `--user-data-dir=${profile}`,
-      `--${backend === "SQLite" ? "enable" : "disable"}-features=IdbSqliteBackingStore`,
-      "--disable-breakpad",
-      "--disable-dev-shm-usage",
-      "--no-default-browser-check",
-      "--password-store=basic",
-      "--use-mock-keychain",
-      // All tabs work at full speed, also those that nobody sees.
-      "--disable-background-timer-throttling",
-      "--disable-renderer-backgrounding",
-      "about:blank",
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
-  const kill = (): boolean => child.kill("SIGKILL");
-  process.once("exit", kill);
-  const exited = new Promise<void>((resolve) => {
-    child.once("exit", () => {
-      process.off("exit", kill);
-      resolve();
-    });
-  });
-  let said = "";
-  const endpoint = await new Promise<string>((resolve, reject) => {
-    child.stderr.on("data", (data) => {
-      said += String(data);
-      const address = /listening on (ws:\S+)/.exec(said)?.[1];
-      if (address !== undefined) resolve(address);
-    });
-    child.once("error", reject);
-    child.once("exit", () => reject(new Error(`Expected Chromium to start, got\n${said}`)));
-  });
-  const client = await chromium.connectOverCDP(endpoint, { noDefaults: true });
-  const [context] = client.contexts();
-  if (context === undefined) throw new Error("Expected Chromium to have a context, got none");
-  return {
-    context,
-    async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-      child.kill(signal);
-      await exited;
-    },
-  };
-}
-
-/** A device: a profile on the disk, the browser on it, and everything that its tabs ever told. It goes with its test. */
-export async function createBrowser(
-  { onTestFinished }: Pick<TestContext, "onTestFinished">,
-  backend: Backend = "LevelDB",
-) {
-  const site = await serveApp();
-  const profile = await mkdtemp(join(tmpdir(), "sssync-"));
+/** One origin with its tabs, and everything that they ever told. */
+function createDevice(context: () => BrowserContext, address: string) {
   const complaints: string[] = [];
   const told: Told[] = [];
   const listeners = new Set<() => void>();
   /** Pages that are expected to die. */
   const doomed = new Set<Page>();
-  let running = await startChromium(profile, backend);
-
-  onTestFinished(async () => {
-    for (const page of running.context.pages()) doomed.add(page);
-    await running.end("SIGTERM");
-    await site.close();
-    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
-  });
+  /** What a test is about is no complaint. */
+  const expected = new Set<Told["kind"]>(["durable", "settled"]);
 
   function hear(message: Told): void {
     told.push(message);
-    if (message.kind === "failed" || message.kind === "noop")
-      complaints.push(`${message.tab} tells of ${message.kind}: ${message.ids.join(" ")}`);
-    if (message.kind === "settled" && message.ids.some((status) => status !== "accepted"))
-      complaints.push(
-        `${message.tab} has a decision that is not accepted: ${message.ids.join(" ")}`,
-      );
+    const { tab, kind, ids } = message;
+    if (!expected.has(kind)) complaints.push(`${tab} tells of ${kind}: ${ids.join(" ")}`);
+    if (kind === "settled" && ids.some((status) => status !== "accepted"))
+      complaints.push(`${tab} has a decision that is not accepted: ${ids.join(" ")}`);
     for (const listener of listeners) listener();
   }
+
+  async function newPage(): Promise<Page> {
+    const page = await context().newPage();
+    page.setDefaultTimeout(patience.timeout);
+    pages.push(page);
+    return page;
+  }
+  const pages: Page[] = [];
 
   return {
     complaints,
     told: told as readonly Told[],
-    address: site.address,
+    address,
+    origin: new URL(address).origin,
+    /** From here on the test is about this: it may be told. */
+    expect: (kind: Told["kind"]): unknown => expected.add(kind),
     /** The tab after a reload. */
     renamed: ({ page, cdp }: Tab): Promise<Tab> => named(page, cdp),
 
-    async openTab(script?: () => void): Promise<Tab> {
-      const { context } = running;
-      const page = await context.newPage();
-      page.setDefaultTimeout(patience.timeout);
+    async openTab({ script, before, query = "", until }: TabOptions = {}): Promise<Tab> {
+      const page = await newPage();
       page.on("pageerror", (error) => complaints.push(String(error)));
       page.on("crash", () => {
         if (!doomed.has(page)) complaints.push("A tab crashed that was not told to");
@@ -174,15 +85,23 @@ export async function createBrowser(
         if (["error", "warning"].includes(message.type())) complaints.push(message.text());
       });
       if (script !== undefined) await page.addInitScript(script);
-      const cdp = await context.newCDPSession(page);
+      const cdp = await context().newCDPSession(page);
       // Not Playwright's binding: that one answers each call, and lags behind pages that commit at full speed.
       cdp.on("Runtime.bindingCalled", ({ name, payload }) => {
         if (name === "told") hear(JSON.parse(payload) as Told);
       });
       await cdp.send("Runtime.enable");
       await cdp.send("Runtime.addBinding", { name: "told" });
-      await page.goto(site.address);
-      return named(page, cdp);
+      await before?.(cdp);
+      await page.goto(`${address}${query}`);
+      return named(page, cdp, until);
+    },
+
+    /** A page of the same origin without the engine. */
+    async openStranger(): Promise<Pick<Tab, "page" | "cdp">> {
+      const page = await newPage();
+      await page.goto(`${address}away`);
+      return { page, cdp: await context().newCDPSession(page) };
     },
 
     /** Calls back after each thing that is told. Returns the function that ends it. */
@@ -201,16 +120,65 @@ export async function createBrowser(
       await page.close();
     },
 
-    /** Kills the browser with everything in it, and starts it again on the same data. */
-    async killAndRestart(): Promise<void> {
-      for (const page of running.context.pages()) doomed.add(page);
-      await running.end("SIGKILL");
-      running = await startChromium(profile, backend);
+    /** From here on every page may die. */
+    doom(): void {
+      for (const page of context().pages()) doomed.add(page);
+    },
+    async close(): Promise<void> {
+      this.doom();
+      await Promise.all(pages.map((page) => page.close()));
     },
   };
 }
 
-export type Browser = Awaited<ReturnType<typeof createBrowser>>;
+/** One Chromium for several tests, each with a device of its own. */
+export async function startMachine(backend: Backend) {
+  const profile = await mkdtemp(join(tmpdir(), "sssync-"));
+  const [site, first] = await Promise.all([serveApp(), startChromium(profile, backend)]);
+  let running = first;
+  let devices = 0;
+  return {
+    createDevice({ onTestFinished }: Lifetime) {
+      devices += 1;
+      // Every subdomain of localhost is an origin, with data of its own, that may use what secure ones may.
+      const device = createDevice(
+        () => running.context,
+        `http://device-${devices}.localhost:${site.port}/`,
+      );
+      onTestFinished(() => device.close());
+      return device;
+    },
+    /** Kills the browser with everything in it, and starts it again on the same data. */
+    async killAndRestart(): Promise<void> {
+      await running.end("SIGKILL");
+      running = await startChromium(profile, backend);
+    },
+    async end(): Promise<void> {
+      await running.end("SIGTERM");
+      await site.close();
+      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** A device with a browser of its own: a profile on the disk and Chromium on it. It goes with its test. */
+export async function createBrowser({ onTestFinished }: Lifetime, backend: Backend = "LevelDB") {
+  const machine = await startMachine(backend);
+  const device = machine.createDevice({ onTestFinished: () => undefined });
+  onTestFinished(async () => {
+    device.doom();
+    await machine.end();
+  });
+  return {
+    ...device,
+    killAndRestart(): Promise<void> {
+      device.doom();
+      return machine.killAndRestart();
+    },
+  };
+}
+
+export type Browser = ReturnType<Awaited<ReturnType<typeof startMachine>>["createDevice"]>;
 
 /** Resolves when so many commits were told to be durable, in all or by one tab. */
 export function durable(browser: Browser, count: number, by?: Tab): Promise<void> {

@@ -1,5 +1,4 @@
 /** Tabs and browsers that are killed while all tabs commit. */
-import { type Page } from "playwright";
 import { expect, test, vi } from "vitest";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
 import type { App } from "./app/main.ts";
@@ -11,6 +10,7 @@ import {
   durable,
   durableCount,
   folded,
+  patience,
 } from "./browser.ts";
 import { faultsOfLog, faultsOfOrder, faultsOfSegments } from "./order.ts";
 
@@ -33,7 +33,14 @@ const start = (tabs: readonly Tab[], dice: ReturnType<typeof createDice>) =>
   Promise.all(tabs.map(({ page }) => page.evaluate((it) => app.start(it), dice(0, 65_535))));
 const rest = (tabs: readonly Tab[]) =>
   Promise.all(tabs.map(({ page }) => page.evaluate(() => app.rest())));
-const roleOf = (page: Page) => page.evaluate(() => app.role());
+/** Which of these tabs leads, once one does. */
+const leaderOf = (tabs: readonly Tab[]): Promise<number> =>
+  vi.waitFor(async () => {
+    const roles = await Promise.all(tabs.map(({ page }) => page.evaluate(() => app.role())));
+    const at = roles.indexOf("leader");
+    if (at === -1) throw new Error(`Expected one of the tabs to lead, got ${roles.join(", ")}`);
+    return at;
+  }, patience);
 
 /** Rows of tabs that are gone, which were stored before their tab could hear of it. */
 const unheard = (order: readonly string[], { told }: Browser): number => {
@@ -53,9 +60,11 @@ test.for([
     let leaders = 0;
     for (let round = 1; round <= rounds; round += 1) {
       const dice = createDice(1, round);
-      const victim = dice(0, 2);
+      const leader = await leaderOf(tabs);
+      // In turn the leader, a follower, and whoever it is.
+      const victim = [leader, (leader + 1) % 3, dice(0, 2)][round % 3] as number;
       const dead = tabs[victim] as Tab;
-      if ((await roleOf(dead.page)) === "leader") leaders += 1;
+      if (victim === leader) leaders += 1;
       const begin = durableCount(browser);
       await start(tabs, dice);
       // All three commit until they are told to rest: it dies in the middle of its commits.

@@ -14,19 +14,21 @@ vi.setConfig({ testTimeout: 60_000 });
 
 /** A tab that drops what its BroadcastChannel brings, all of it or one kind, as long as it is told to. */
 const openDeafTab = (browser: Browser): Promise<Tab> =>
-  browser.openTab(() => {
-    const own = { deaf: false, deafTo: "", missed: 0 };
-    const { prototype } = BroadcastChannel;
-    const set = Object.getOwnPropertyDescriptor(prototype, "onmessage")?.set;
-    Object.defineProperty(prototype, "onmessage", {
-      set(this: BroadcastChannel, listener: (event: MessageEvent<{ kind: string }>) => void) {
-        set?.call(this, (event: MessageEvent<{ kind: string }>) => {
-          if (!own.deaf && own.deafTo !== event.data.kind) listener(event);
-          else own.missed += 1;
-        });
-      },
-    });
-    Object.assign(globalThis, { ears: own });
+  browser.openTab({
+    script: () => {
+      const own = { deaf: false, deafTo: "", missed: 0 };
+      const { prototype } = BroadcastChannel;
+      const set = Object.getOwnPropertyDescriptor(prototype, "onmessage")?.set;
+      Object.defineProperty(prototype, "onmessage", {
+        set(this: BroadcastChannel, listener: (event: MessageEvent<{ kind: string }>) => void) {
+          set?.call(this, (event: MessageEvent<{ kind: string }>) => {
+            if (!own.deaf && own.deafTo !== event.data.kind) listener(event);
+            else own.missed += 1;
+          });
+        },
+      });
+      Object.assign(globalThis, { ears: own });
+    },
   });
 
 const commit = ({ page }: Tab, count = 1) => page.evaluate((it) => app.add(it), count);
@@ -116,10 +118,12 @@ test.concurrent("leaves one undecided event and one row of 300 steps of a slider
 
 test.concurrent("G11 replaces a leader that froze without a word, and keeps it from leading when it thaws", async (context) => {
   const browser = await createBrowser(context);
-  const leader = await browser.openTab(() => {
-    // So the engine is not told, and the frozen page keeps the lock.
-    document.addEventListener("freeze", (event) => event.stopImmediatePropagation());
-    document.addEventListener("resume", (event) => event.stopImmediatePropagation());
+  const leader = await browser.openTab({
+    script: () => {
+      // So the engine is not told, and the frozen page keeps the lock.
+      document.addEventListener("freeze", (event) => event.stopImmediatePropagation());
+      document.addEventListener("resume", (event) => event.stopImmediatePropagation());
+    },
   });
   await becomes("leader", leader);
   await leader.page.evaluate(() => app.add(2));

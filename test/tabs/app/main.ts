@@ -4,12 +4,18 @@ import { type LogRecord } from "../../../src/model/log.ts";
 import { decodeSegment } from "../../../src/model/segment.ts";
 import { decodeRecord } from "../../../src/model/stored.ts";
 import { createSeededRandom } from "../../../src/testing/seeded-random.ts";
-import { create, createSyncActor, defineEvent, upsert } from "../../../src/index.ts";
+import {
+  type SyncError,
+  create,
+  createSyncActor,
+  defineEvent,
+  upsert,
+} from "../../../src/index.ts";
 
 /** What a tab tells the test as soon as it is true: the page may be gone a moment later. */
 export interface Told {
   readonly tab: string;
-  readonly kind: "durable" | "failed" | "settled" | "noop";
+  readonly kind: "durable" | "failed" | "settled" | "noop" | "fault";
   /** The rows of one commit, or what happened. */
   readonly ids: readonly string[];
 }
@@ -24,15 +30,21 @@ const startedAt = performance.now();
 /** Of this page's life: a reloaded page is another tab. */
 const tab = crypto.randomUUID().slice(0, 8);
 
+/** `?storage=…` */
+const asked = new URLSearchParams(location.search);
+
 const sync = createSyncActor({
   name: "tabs",
+  storage: (asked.get("storage") as "memory-if-unavailable" | null) ?? "required",
   tables: {
     entries: v.object({ id: v.string(), no: v.number() }),
     counters: v.object({ id: v.string(), value: v.number() }),
     contacts: v.object({ id: v.string(), name: v.string(), mail: v.string(), notes: v.string() }),
   },
   events: {
-    entryAdded: defineEvent({ schema: v.object({ id: v.string() }) }),
+    entryAdded: defineEvent({
+      schema: v.object({ id: v.string(), noise: v.optional(v.string()) }),
+    }),
     sliderMoved: defineEvent({
       schema: v.object({ value: v.number() }),
       coalesce: () => "slider",
@@ -61,7 +73,7 @@ const tell = (kind: Told["kind"], ids: readonly string[]): void => {
   globalThis.told?.(JSON.stringify({ tab, kind, ids } satisfies Told));
 };
 sync.on("noop", ({ action, table, id }) => tell("noop", [action, table, id]));
-sync.on("fault", ({ fault }) => tell("noop", [fault.code, fault.message]));
+sync.on("fault", ({ fault }) => tell("fault", [fault.code, fault.message]));
 
 sync.subscribe(() => {
   app.mostUndecided = Math.max(app.mostUndecided, sync.outbox.size);
@@ -69,10 +81,21 @@ sync.subscribe(() => {
 
 let made = 0;
 
-/** Commits so many rows as one. Resolves when they are durable. */
-const add = async (count = 1): Promise<readonly string[]> => {
+/** Nothing makes it smaller. */
+const noiseOf = (length: number): string =>
+  Array.from({ length: length / 10_000 }, () =>
+    String.fromCharCode(
+      ...crypto.getRandomValues(new Uint16Array(10_000)).map((it) => it % 55_000),
+    ),
+  ).join("");
+
+/** Commits so many rows as one, each with so many random characters. Resolves when they are durable. */
+const add = async (count = 1, noise = 0): Promise<readonly string[]> => {
   const ids = Array.from({ length: count }, () => `${tab}-${made++}`);
-  const events = ids.map((id) => ({ name: "entryAdded", payload: { id } }) as const);
+  const events = ids.map((id) => {
+    const payload = noise === 0 ? { id } : { id, noise: noiseOf(noise) };
+    return { name: "entryAdded", payload } as const;
+  });
   const [first] = events;
   const { durable, settled } = sync.commit(count === 1 && first !== undefined ? first : events);
   settled.then(
@@ -94,6 +117,7 @@ const add = async (count = 1): Promise<readonly string[]> => {
 
 let busy: Promise<void> | undefined;
 let shift = new AbortController();
+shift.abort();
 
 const work = async (seed: number, { signal }: AbortController): Promise<void> => {
   const random = createSeededRandom(seed);
@@ -182,11 +206,14 @@ const app = {
   longTurns: [] as number[],
   /** ms from the start of the engine to `ready`. */
   readyAfter: 0,
+  /** Why the data could not be loaded. */
+  unready: "",
   /** The most events that were undecided at once. */
   mostUndecided: 0,
 
   /** Commits until `rest`. */
   start(seed: number): void {
+    if (!shift.signal.aborted) throw new Error("Expected the tab to rest, got one that works");
     shift = new AbortController();
     busy = work(seed, shift);
   },
@@ -237,7 +264,10 @@ const observer = new PerformanceObserver(() => undefined);
 observer.observe({ type: "longtask" });
 
 Object.assign(globalThis, { app });
-await sync.ready;
+await sync.ready.catch(({ code }: SyncError) => {
+  app.unready = code;
+  tell("failed", ["ready", code]);
+});
 app.readyAfter = performance.now() - startedAt;
 // The turn that ends here is told after it.
 await new Promise((resolve) => setTimeout(resolve));

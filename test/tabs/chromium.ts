@@ -1,0 +1,104 @@
+/** Chromium as a person would start it, and the app of these tests, served to it. */
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { type AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright";
+import { type Rolldown, build } from "vite";
+import { backendFlag } from "../../scripts/chromium.mjs";
+import { chromiumLaunch } from "../chromium.ts";
+
+/** What Chromium keeps IndexedDB in. */
+export type Backend = "LevelDB" | "SQLite";
+
+const page = (title: string, script = ""): string =>
+  `<!doctype html><title>${title}</title><link rel="icon" href="data:,">${script}`;
+
+/** Builds the app as an app would be built, so that a tab opens fast, and serves it on a port of its own. */
+export async function serveApp(): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const { output } = (await build({
+    configFile: false,
+    logLevel: "error",
+    define: { "process.env.NODE_ENV": '"production"' },
+    build: {
+      write: false,
+      minify: false,
+      target: "esnext",
+      modulePreload: false,
+      rolldownOptions: { input: fileURLToPath(new URL("app/main.ts", import.meta.url)) },
+    },
+  })) as Rolldown.RolldownOutput;
+  const { code } = output[0];
+  const html = page("tab", `<script type="module">${code}</script>`);
+  const server = createServer((incoming, response) => {
+    response.setHeader("content-type", "text/html; charset=utf-8");
+    response.end(incoming.url === "/away" ? page("away") : html);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/**
+ * Starts Chromium so that tabs go into the back/forward cache, and only the newest one is visible. With what Playwright
+ * adds when it starts a browser itself neither that nor freezing a tab would work.
+ */
+export async function startChromium(profile: string, backend: Backend) {
+  const child = spawn(
+    chromiumLaunch.executablePath ?? chromium.executablePath(),
+    [
+      ...chromiumLaunch.args,
+      "--headless",
+      "--remote-debugging-port=0",
+      `--user-data-dir=${profile}`,
+      backendFlag(backend === "SQLite"),
+      "--disable-breakpad",
+      "--disable-dev-shm-usage",
+      "--no-default-browser-check",
+      "--password-store=basic",
+      "--use-mock-keychain",
+      // All tabs work at full speed, also those that nobody sees.
+      "--disable-background-timer-throttling",
+      "--disable-renderer-backgrounding",
+      "about:blank",
+    ],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  const kill = (): boolean => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", () => {
+      process.off("exit", kill);
+      resolve();
+    });
+  });
+  let said = "";
+  const endpoint = await new Promise<string>((resolve, reject) => {
+    child.stderr.on("data", (data) => {
+      said += String(data);
+      const address = /listening on (ws:\S+)/.exec(said)?.[1];
+      if (address !== undefined) resolve(address);
+    });
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error(`Expected Chromium to start, got\n${said}`)));
+  });
+  const client = await chromium.connectOverCDP(endpoint, { noDefaults: true });
+  const [context] = client.contexts();
+  if (context === undefined) throw new Error("Expected Chromium to have a context, got none");
+  return {
+    context,
+    async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
