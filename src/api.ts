@@ -203,6 +203,8 @@ export interface SyncActor<T extends TableSchemas, E extends EventDefinitions> {
   readonly rejected: Collection<RejectedEvent>;
   readonly quarantine: Omit<Collection<QuarantineEntry>, "retry">;
   export(): SyncExport;
+  /** Asks the browser not to evict this origin's data when space gets scarce. False where it does not promise that. */
+  persist(): Promise<boolean>;
   /** Makes everything durable, hands leadership over, releases everything. Resolves when it is done; idempotent. */
   stop(): Promise<void>;
   /** Stops, and deletes the data of this device. Rejects with `undecided` while events are undecided, unless forced. */

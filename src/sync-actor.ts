@@ -397,6 +397,15 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     };
   }
 
+  async function persist(): Promise<boolean> {
+    try {
+      return (await shared.storage.persist?.()) === true;
+    } catch {
+      // Missing outside of a secure context and in old browsers: nothing is promised.
+      return false;
+    }
+  }
+
   turn.ready.then(start, start);
 
   return {
@@ -416,6 +425,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     rejected: collections.rejected,
     quarantine: collections.quarantine,
     export: exportAll,
+    persist,
     stop,
     destroy,
   };

@@ -155,6 +155,7 @@ it("receipts, status, snapshot and collections are typed", () => {
   expectTypeOf(sync.ready).toEqualTypeOf<Promise<void>>();
   expectTypeOf(sync.stop()).toEqualTypeOf<Promise<void>>();
   expectTypeOf(sync.outbox.list()).toEqualTypeOf<readonly Envelope[]>();
+  expectTypeOf(sync.persist()).toEqualTypeOf<Promise<boolean>>();
   expectTypeOf(sync.rejected.list()).toEqualTypeOf<readonly RejectedEvent[]>();
   void (() => {
     // @ts-expect-error The status is derived.

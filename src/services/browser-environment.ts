@@ -2,11 +2,12 @@
  * What this place offers: the real ports, `null` where there is none.
  *
  * Failure modes: a sandboxed frame, or a browser told to block site data, may throw a `SecurityError` on the mere
- * access to a global. That counts as missing. What is there may still refuse to work; each port tells that itself.
+ * access to a global. That counts as missing. What is there may still refuse to work; each port tells that itself. A page
+ * without IndexedDB gets a storage that cannot be opened, so that its app is told; a server has none at all.
  */
 import { createBroadcastChannels } from "./broadcast-channel.ts";
 import { createIndexedDbStorage } from "./indexeddb.ts";
-import { createPageLifecycle } from "./page-lifecycle.ts";
+import { createPageLifecycle, hasPage } from "./page-lifecycle.ts";
 import { type Environment } from "./ports.ts";
 import { systemClock } from "./system-clock.ts";
 import { systemRandom } from "./system-random.ts";
@@ -33,7 +34,7 @@ export const browserEnvironment = (): Environment => {
   const locks = reach((globals) => globals.navigator?.locks);
   const channel = reach((globals) => globals.BroadcastChannel);
   return {
-    storage: factory && createIndexedDbStorage(factory),
+    storage: factory === null && !hasPage() ? null : createIndexedDbStorage(factory ?? undefined),
     locks: locks && createWebLocks(locks),
     channel: channel && createBroadcastChannels(),
     lifecycle: createPageLifecycle(),

@@ -72,6 +72,7 @@ export const createIndexedDbStorage = (factory?: IDBFactory): StoragePort => {
         throw unavailable("Expected the database to be deleted", error);
       }
     },
+    persist: () => navigator.storage.persist(),
   };
 };
 
@@ -131,6 +132,14 @@ async function open(
           ...puts.map(([key, value]) => placement(tx, { store, key, value })),
         ]);
         tx.commit();
+      }),
+    evict: () =>
+      transact(db, ["queries"], "readwrite", "relaxed", async (tx) => {
+        const store = tx.objectStore("queries");
+        const count = store.count();
+        await issueAll([() => write(() => store.clear())]);
+        tx.commit();
+        return await count;
       }),
     letGo: () => abortAll(db),
     close() {

@@ -169,6 +169,12 @@ function connect(database: Database, events: ConnectionEvents): Connection {
       for (const key of deletes) remove({ store: "quarantine", key });
       for (const [key, value] of values) set("quarantine", key, value);
     },
+    async evict() {
+      checkOpen();
+      const { size } = stores.queries;
+      stores.queries.clear();
+      return size;
+    },
     // Nobody waits for anybody here.
     letGo: () => undefined,
     close() {

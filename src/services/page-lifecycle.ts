@@ -12,7 +12,9 @@ import { type LifecycleEvent, type LifecyclePort } from "./ports.ts";
 const DOCUMENT_EVENTS = ["visibilitychange", "freeze", "resume"] as const;
 const WINDOW_EVENTS = ["pagehide", "pageshow", "online", "offline"] as const;
 
-const hasPage = (): boolean => typeof document !== "undefined" && typeof window !== "undefined";
+/** Whether this is a page, and not a server or a worker. */
+export const hasPage = (): boolean =>
+  typeof document !== "undefined" && typeof window !== "undefined";
 const visible = (): boolean => !hasPage() || document.visibilityState !== "hidden";
 
 /** Watches the page that this code runs in. */

@@ -47,6 +47,8 @@ export interface StoragePort {
   open(name: string, events: ConnectionEvents): Promise<Connection>;
   /** Deletes the database. Resolves when it is gone. */
   destroy(name: string): Promise<void>;
+  /** Asks the browser not to evict what is stored here. May fail, or be missing, where a browser cannot promise it. */
+  persist?(): Promise<boolean>;
 }
 
 export interface ReadRequest {
@@ -132,6 +134,11 @@ export interface Connection {
     puts: readonly (readonly [key: string, value: unknown])[],
     deletes: readonly string[],
   ): Promise<void>;
+  /**
+   * Makes space: one delete-only transaction, which passes where nothing else does, clears `queries`, the one store whose
+   * content can be fetched again. Resolves with how many records went.
+   */
+  evict(): Promise<number>;
   /**
    * Aborts every transaction that waits for this page before it can end, as the page may not go on for long: until it
    * does, its transactions would hold up those of all other tabs. They reject with `aborted`; what only waits for the disk

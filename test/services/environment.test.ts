@@ -36,6 +36,26 @@ test("counts a global that throws when it is touched as missing", () => {
   expect(browserEnvironment()).toMatchObject({ storage: null, locks: null, channel: null });
 });
 
+test.each([
+  ["is missing", { value: undefined }],
+  [
+    "throws when it is touched",
+    {
+      get() {
+        throw new DOMException("The operation is insecure.", "SecurityError");
+      },
+    },
+  ],
+])("has a storage that cannot be opened in a page whose IndexedDB %s", async (_, descriptor) => {
+  vi.stubGlobal("document", { visibilityState: "visible" });
+  vi.stubGlobal("window", {});
+  Object.defineProperty(globalThis, "indexedDB", { configurable: true, ...descriptor });
+  const { storage } = browserEnvironment();
+  const failed = { name: "StorageFailure", kind: "unavailable" };
+  await expect(storage?.open("name", {} as never)).rejects.toMatchObject(failed);
+  await expect(storage?.destroy("name")).rejects.toMatchObject(failed);
+});
+
 test("has clock, random numbers and a page everywhere", () => {
   const { clock, random, lifecycle } = browserEnvironment();
   expect(clock.now()).toBeGreaterThan(0);

@@ -749,7 +749,18 @@ export const storageContract = (subject: string, makeStorage: () => StoragePort)
       ["claim", (connection) => connection.claim()],
       ["lead", (connection) => connection.lead({ term: 1, durability: "relaxed" })],
       ["quarantine", (connection) => connection.quarantine([["q", 1]], [])],
+      ["evict", (connection) => connection.evict()],
     ];
+
+    test("G2 evicts every cached query and nothing else, and says how many went", async () => {
+      const { connection, fold, lead, state } = await setUpFold();
+      await lead(fold);
+      await lead({ puts: [{ store: "queries", key: "z", value: "new" }] });
+      const before = await state();
+      expect(await connection.evict()).toBe(2);
+      expect(await connection.evict()).toBe(0);
+      expect(await state()).toEqual(before);
+    });
 
     test.each(methods)("rejects %s as lost when the connection was closed", async (_, call) => {
       const { connection, connect } = await setUpLeader();

@@ -15,7 +15,8 @@ export type Operation =
   | "initialise"
   | "claim"
   | "lead"
-  | "quarantine";
+  | "quarantine"
+  | "evict";
 
 /** What becomes of one operation: calls `run` when, and if, it shall happen. */
 export type Fault = (run: () => Promise<unknown>, events: ConnectionEvents) => Promise<unknown>;
@@ -156,6 +157,7 @@ export function createFaultyStorage(base: StoragePort): FaultyStorage {
       claim: through("claim", inner.claim),
       lead: through("lead", inner.lead),
       quarantine: through("quarantine", inner.quarantine),
+      evict: through("evict", inner.evict),
       letGo: () => inner.letGo(),
       close() {
         connections.delete(inner);
