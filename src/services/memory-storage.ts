@@ -16,10 +16,11 @@ import {
 } from "./ports.ts";
 import { isLower, placeAll } from "./placement.ts";
 
-/** By the JSON of the key: arrays of the same items are one key. */
+/** By the JSON of the key: arrays of the same items are one key. What is in it is never changed, only replaced. */
 type Store = Map<string, readonly [key: StoreKey, value: unknown]>;
 
-interface Database {
+/** What is stored under one name. */
+export interface MemoryDatabase {
   readonly stores: Readonly<Record<StoreName, Store>>;
   /** Of the newest log record there ever was. */
   position: number;
@@ -27,9 +28,13 @@ interface Database {
   readonly connections: Set<() => void>;
 }
 
-/** A storage of its own, empty: its connections to one name share their data, and no others see it. */
-export const createMemoryStorage = (): StoragePort => {
-  const databases = new Map<string, Database>();
+/**
+ * A storage of its own, empty: its connections to one name share their data, and no others see it. `databases` by their
+ * names, for who needs to look behind it.
+ *
+ * Each operation changes the data inside the call that asks for it, and answers later.
+ */
+export const createMemoryStorage = (databases = new Map<string, MemoryDatabase>()): StoragePort => {
   return {
     async open(name, events) {
       const database = databases.get(name) ?? createDatabase();
@@ -45,7 +50,7 @@ export const createMemoryStorage = (): StoragePort => {
   };
 };
 
-const createDatabase = (): Database => ({
+const createDatabase = (): MemoryDatabase => ({
   stores: {
     log: new Map(),
     segments: new Map(),
@@ -62,7 +67,7 @@ const createDatabase = (): Database => ({
  * Each transaction copies what it will store, then decides, then changes the data, all in one go: where the copying
  * throws, nothing has changed.
  */
-function connect(database: Database, events: ConnectionEvents): Connection {
+export function connect(database: MemoryDatabase, events: ConnectionEvents): Connection {
   const { stores, connections } = database;
   const deleted = (): void => {
     connections.delete(deleted);

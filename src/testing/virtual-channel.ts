@@ -1,6 +1,6 @@
 /**
  * BroadcastChannel in memory, for several tabs: messages are cloned, arrive later and in order, and never at the channel
- * that sent them. They can be lost, delayed or forged on purpose.
+ * that sent them. They can be lost, delayed, doubled or forged on purpose.
  */
 import { type ChannelPort } from "../services/ports.ts";
 import { type Mailbox, type Schedule, type VirtualTab, createMailbox } from "./virtual-tab.ts";
@@ -17,9 +17,14 @@ export interface Delivery {
 }
 
 export interface VirtualChannels {
-  openTab(): VirtualChannelTab;
+  /** `own`: when things happen to this tab, if not by the schedule of all. */
+  openTab(own?: Schedule): VirtualChannelTab;
   /** From now on loses every delivery for which this returns true, until the returned function is called. */
   drop(predicate: (delivery: Delivery) => boolean): () => void;
+  /** From now on holds back every delivery for which this returns true; the returned function ends it, and lets all go on. */
+  delay(predicate: (delivery: Delivery) => boolean): () => void;
+  /** From now on hands over twice what this returns true for, until the returned function is called. */
+  duplicate(predicate: (delivery: Delivery) => boolean): () => void;
   /** Sends anything that can be cloned to every channel of this name, as a stranger on the same origin could. */
   send(name: string, raw: unknown): void;
   /** Lets a message arrive that cannot be decoded. */
@@ -39,25 +44,42 @@ export const createVirtualChannels = ({
   schedule = queueMicrotask,
 }: { readonly schedule?: Schedule } = {}): VirtualChannels => {
   const endpoints = new Set<Endpoint>();
-  const filters = new Set<(delivery: Delivery) => boolean>();
+  type Filter = (delivery: Delivery) => boolean;
+  const [dropped, doubled] = [new Set<Filter>(), new Set<Filter>()];
+  const delays = new Set<{ readonly holds: Filter; readonly held: (() => void)[] }>();
 
   const hand = (to: Endpoint, task: () => void): void =>
     to.mailbox.hand(() => {
       if (endpoints.has(to)) task();
-    });
+    }, "message");
+  const filtering = (filters: Set<Filter>, predicate: Filter): (() => void) => {
+    // One of its own: the same predicate may be given twice.
+    const filter: Filter = (delivery) => predicate(delivery);
+    filters.add(filter);
+    return () => {
+      filters.delete(filter);
+    };
+  };
   const broadcast = (name: string, original: unknown, sender: Endpoint | null): void => {
     for (const to of endpoints) {
       if (to === sender || to.name !== name) continue;
       const message: unknown = structuredClone(original);
       const delivery: Delivery = { name, message, from: sender?.tab ?? null, to: to.tab };
-      if ([...filters].some((loses) => loses(delivery))) continue;
-      hand(to, () => to.receive(message));
+      if ([...dropped].some((loses) => loses(delivery))) continue;
+      const times = [...doubled].some((doubles) => doubles(delivery)) ? 2 : 1;
+      const delay = [...delays].find(({ holds }) => holds(delivery));
+      for (let time = 0; time < times; time += 1) {
+        const deliver = (): void =>
+          hand(to, () => to.receive(time === 0 ? message : structuredClone(message)));
+        if (delay === undefined) deliver();
+        else delay.held.push(deliver);
+      }
     }
   };
 
   return {
-    openTab() {
-      const mailbox = createMailbox(schedule);
+    openTab(own = schedule) {
+      const mailbox = createMailbox(own);
       const tab: VirtualChannelTab = {
         open(name, receive, broken) {
           const endpoint: Endpoint = { name, tab, mailbox, receive, broken };
@@ -88,11 +110,17 @@ export const createVirtualChannels = ({
       };
       return tab;
     },
-    drop(predicate) {
-      const filter = (delivery: Delivery): boolean => predicate(delivery);
-      filters.add(filter);
+    drop: (predicate) => filtering(dropped, predicate),
+    duplicate: (predicate) => filtering(doubled, predicate),
+    delay(predicate) {
+      const delay = {
+        holds: (delivery: Delivery) => predicate(delivery),
+        held: [] as (() => void)[],
+      };
+      delays.add(delay);
       return () => {
-        filters.delete(filter);
+        delays.delete(delay);
+        for (const deliver of delay.held.splice(0)) deliver();
       };
     },
     send: (name, raw) => broadcast(name, raw, null),

@@ -9,8 +9,8 @@ import { type Mailbox, type Schedule, type VirtualTab, createMailbox } from "./v
 export interface VirtualLockTab extends LockPort, VirtualTab {}
 
 export interface VirtualLocks extends LockPort {
-  /** Opens another tab. The methods beside this one are those of a tab that never freezes or dies. */
-  openTab(): VirtualLockTab;
+  /** Opens another tab, with a schedule of its `own` if it shall have one. The methods beside this one are those of a tab that never freezes or dies. */
+  openTab(own?: Schedule): VirtualLockTab;
   /** A stranger takes the lock, and keeps it until the returned function is called. */
   steal(name: string): () => void;
 }
@@ -34,7 +34,7 @@ export const createVirtualLocks = ({
   const tell = (request: Request, fn: () => void): void =>
     request.mailbox.hand(() => {
       if (!request.over) fn();
-    });
+    }, "lock");
   const waiting = (name: string): readonly Request[] => queues.get(name) ?? [];
   const grantNext = (name: string): void => {
     const [next, ...rest] = waiting(name);
@@ -61,8 +61,8 @@ export const createVirtualLocks = ({
     grantNext(name);
   };
 
-  const openTab = (): VirtualLockTab => {
-    const mailbox = createMailbox(schedule);
+  const openTab = (own: Schedule = schedule): VirtualLockTab => {
+    const mailbox = createMailbox(own);
     return {
       request(name, handlers, options) {
         const request: Request = { name, handlers, mailbox, over: false };
@@ -90,7 +90,7 @@ export const createVirtualLocks = ({
       query: (name) =>
         new Promise((resolve) => {
           const answer = { held: holders.has(name), waiting: waiting(name).length };
-          mailbox.hand(() => resolve(answer));
+          mailbox.hand(() => resolve(answer), "locks answered");
         }),
       freeze: mailbox.freeze,
       thaw: mailbox.thaw,

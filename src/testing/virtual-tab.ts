@@ -8,30 +8,31 @@ export interface VirtualTab {
   die(): void;
 }
 
-/** Runs a task later. Swap it to decide when, and in which order, things happen. */
-export type Schedule = (task: () => void) => void;
+/** Runs a task later. Swap it to decide when, and in which order, things happen; `what` names the task in a trace. */
+export type Schedule = (task: () => void, what?: string) => void;
 
 /** A page's event loop as others see it: what is handed to it runs later, in order, not while frozen, never once dead. */
 export interface Mailbox {
-  readonly hand: (task: () => void) => void;
+  readonly hand: (task: () => void, what?: string) => void;
   readonly freeze: () => void;
   readonly thaw: () => void;
   readonly die: () => void;
   readonly dead: () => boolean;
+  readonly frozen: () => boolean;
 }
 
 /** Creates the mailbox of a page that runs. */
 export const createMailbox = (schedule: Schedule): Mailbox => {
   let state: "running" | "frozen" | "dead" = "running";
-  const tasks: (() => void)[] = [];
+  let tasks: { readonly task: () => void; readonly what: string | undefined }[] = [];
   const next = (): void => {
-    if (state === "running") tasks.shift()?.();
+    if (state === "running") tasks.shift()?.task();
   };
   return {
-    hand(task) {
+    hand(task, what) {
       if (state === "dead") return;
-      tasks.push(task);
-      schedule(next);
+      tasks.push({ task, what });
+      if (state === "running") schedule(next, what);
     },
     freeze() {
       if (state === "running") state = "frozen";
@@ -39,11 +40,13 @@ export const createMailbox = (schedule: Schedule): Mailbox => {
     thaw() {
       if (state !== "frozen") return;
       state = "running";
-      for (const _ of tasks) schedule(next);
+      for (const { what } of tasks) schedule(next, what);
     },
     die() {
       state = "dead";
+      tasks = [];
     },
     dead: () => state === "dead",
+    frozen: () => state === "frozen",
   };
 };
