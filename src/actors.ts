@@ -7,10 +7,19 @@ import { failureOf } from "./machines/common.ts";
 import { type LockCommand, electionMachine } from "./machines/election.ts";
 import { type ReadMode, type ReadReport, loadMachine } from "./machines/load.ts";
 import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
+import { createBaseIndex } from "./model/base-index.ts";
 import { encodeRecord } from "./model/packed.ts";
 import { freshMeta } from "./model/stored.ts";
 import { type Picture, readDisk } from "./services/reader.ts";
-import { type Shared, connected, keepDamage, quarantineEntries, recognised } from "./shared.ts";
+import { type Connection } from "./services/ports.ts";
+import {
+  type Shared,
+  answered,
+  connected,
+  keepDamage,
+  quarantineEntries,
+  recognised,
+} from "./shared.ts";
 
 function storageActors(shared: Shared) {
   const connector = fromCallback<ConnectorCommand>(({ receive, sendBack }) => {
@@ -32,6 +41,9 @@ function storageActors(shared: Shared) {
         const connection = await shared.storage.open(shared.name, {
           blocked: () => report({ type: "connection.blocked" }),
           closed: (reason) => report({ type: "connection.closed", reason }),
+          thrownAway: () => {
+            shared.thrownAway = true;
+          },
         });
         if (mine !== attempt) {
           connection.close();
@@ -52,15 +64,22 @@ function storageActors(shared: Shared) {
   return storageMachine.provide({ actors: { connector } });
 }
 
+const whyLost = {
+  cleared: "It was cleared while the app was open.",
+  thrownAway: "The browser found its storage damaged, and threw it away.",
+};
+
 function loadActors(shared: Shared) {
-  const { follower, environment } = shared;
+  const { follower, pipeline, environment } = shared;
   let picture: Picture | undefined;
+  /** Where the picture is from. */
+  let source: Connection | undefined;
 
   async function read(mode: ReadMode, signal: AbortSignal): Promise<ReadReport> {
     const connection = connected(shared);
     const first = mode === "first";
     const put = first ? follower.startStream() : undefined;
-    const outcome = await readDisk({
+    let outcome = await readDisk({
       connection,
       definition: shared.definition,
       index: follower.index,
@@ -69,6 +88,16 @@ function loadActors(shared: Shared) {
       // What a round that was given up still reads is for nobody.
       stream: put && ((table, row) => (signal.aborted ? undefined : put(table, row))),
     });
+    // What this tab knows of the disk does not hold for other data, whatever its marks.
+    if (outcome.tag === "read" && follower.isOther(outcome.picture))
+      outcome = await readDisk({
+        connection,
+        definition: shared.definition,
+        index: createBaseIndex(),
+        after: 0,
+        whole: true,
+        stream: undefined,
+      });
     if (signal.aborted) return { tag: "unreadable" };
     if (outcome.tag === "newer") return { tag: "newer" };
     if (outcome.tag === "unreadable") {
@@ -76,10 +105,6 @@ function loadActors(shared: Shared) {
       return { tag: "unreadable" };
     }
     if (outcome.tag === "empty") {
-      if (!first) {
-        shared.reason = "The data was deleted while the app was open.";
-        return { tag: "unreadable" };
-      }
       const made = await connection.initialise(
         freshMeta(shared.schema, shared.randomName(), shared.randomName()),
       );
@@ -89,14 +114,9 @@ function loadActors(shared: Shared) {
     }
     const { meta, damage } = outcome.picture;
     if (meta.schema > shared.schema) return { tag: "newer" };
-    if (shared.incarnation !== "" && meta.incarnation !== shared.incarnation) {
-      shared.reason = "The data was deleted while the app was open.";
-      return { tag: "unreadable" };
-    }
     if (meta.schema < shared.schema) return { tag: "older" };
-    shared.incarnation = meta.incarnation;
-    shared.recognised = connection;
     ({ picture } = outcome);
+    source = connection;
     return { tag: "read", damaged: damage.length };
   }
 
@@ -109,8 +129,24 @@ function loadActors(shared: Shared) {
     const taken = picture;
     picture = undefined;
     if (taken === undefined) return follower.position();
-    const adopted = follower.adopt(taken, quarantineEntries(taken, environment.clock.now()));
-    return adopted ? follower.position() : -1;
+    const kept = quarantineEntries(taken, environment.clock.now());
+    const isOther = follower.isOther(taken);
+    let rows = 0;
+    if (isOther) {
+      // What began on the old data has no effect on the new: not a term, not a number of a record that is decided.
+      shared.term = undefined;
+      pipeline.startOver();
+      rows = follower.startOver(taken, kept);
+      // What the others said of the new data meanwhile was not heard.
+      follower.look();
+    } else if (!follower.adopt(taken, kept)) return -1;
+    // Only now: whoever writes goes by what is in memory.
+    shared.recognised = source;
+    const { thrownAway } = shared;
+    shared.thrownAway = false;
+    if (isOther || thrownAway)
+      shared.lost(rows, pipeline.undecidedEvents(), whyLost[thrownAway ? "thrownAway" : "cleared"]);
+    return follower.position();
   }
 
   return loadMachine.provide({
@@ -141,7 +177,10 @@ function commitActors(shared: Shared, acts: CommitActs) {
         sendBack({
           type: "write.done",
           n,
-          position: await recognised(shared).append(encodeRecord(group.record), durability),
+          position: await answered(
+            shared,
+            recognised(shared).append(encodeRecord(group.record), durability),
+          ),
         });
       } catch (error) {
         sendBack({ type: "write.failed", n, failure: failureOf(error) });
@@ -153,7 +192,10 @@ function commitActors(shared: Shared, acts: CommitActs) {
       const mine = round;
       for (const { n, record } of pipeline.inFlight()) {
         try {
-          const [placed] = await recognised(shared).ensure([encodeRecord(record)], durability);
+          const [placed] = await answered(
+            shared,
+            recognised(shared).ensure([encodeRecord(record)], durability),
+          );
           if (mine !== round) return;
           sendBack({ type: "ensure.done", n, position: placed?.position ?? null });
         } catch (error) {

@@ -75,7 +75,8 @@ export interface Fault {
     | "memory_only"
     | "write_delayed"
     | "load_failed"
-    | "outdated";
+    | "outdated"
+    | "data_lost";
   /** What is going on, in words for a person. */
   readonly message: string;
   /** ms since the epoch. */
@@ -152,7 +153,18 @@ export type SyncEmitted =
       readonly id: string;
       readonly event: Envelope;
     }
-  | { readonly type: "fault"; readonly fault: Fault };
+  | { readonly type: "fault"; readonly fault: Fault }
+  /**
+   * The stored data was cleared, or thrown away by the browser as damaged, and this tab started over: so many rows are
+   * gone, and so many events of this tab that had no decision yet were kept, and are stored again.
+   */
+  | {
+      readonly type: "lost";
+      readonly rows: number;
+      readonly kept: number;
+      /** In words for a person. */
+      readonly reason: string;
+    };
 
 /** Everything readable, as JSON. */
 export interface SyncExport {

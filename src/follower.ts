@@ -50,6 +50,8 @@ export function createFollower({
   const quarantine = new Map<string, QuarantineEntry>();
   const recent = new Map<number, LogRecord>();
   let ledger: Ledger | undefined;
+  /** Of the data that memory has taken over; empty before. */
+  let incarnation = "";
   /** The highest log position that this tab has heard of. */
   let heard = 0;
   /** Rows of the first load are in the tables before their listeners hear of them. */
@@ -88,8 +90,16 @@ export function createFollower({
     if (position > replica.position()) signal({ type: "gap.found", position });
   }
 
+  /** Whether a picture is of other data than memory, which was cleared then. */
+  const isOther = ({ meta }: Picture): boolean =>
+    incarnation !== "" && meta.incarnation !== incarnation;
+
   /** The rows of a picture's base in place of those that are not certain any more. */
   function applyBase(base: BasePicture, picture: Picture, publication: Publication): void {
+    if (isOther(picture)) {
+      for (const table of replica.tables.values())
+        for (const id of Array.from(table.rows.keys())) publication.set(table, id, undefined);
+    }
     const stale = index.adopt(picture.meta.manifest, base.read);
     for (const [name, ids] of stale) {
       const table = replica.tables.get(name);
@@ -122,6 +132,35 @@ export function createFollower({
     return log;
   }
 
+  function reload(picture: Picture, base: BasePicture, log: Picture["log"]): Effects {
+    const { meta } = picture;
+    const effects = replica.reload({
+      floor: meta.floor,
+      settled: meta.settled,
+      writers: meta.writers,
+      keys: meta.keys,
+      rejected: picture.rejected,
+      log,
+      rows: (publication) => applyBase(base, picture, publication),
+    });
+    floor = meta.floor;
+    incarnation = meta.incarnation;
+    if (ledger !== undefined) {
+      ledger = {
+        floor: meta.floor,
+        settled: replica.settled(),
+        writers: { ...meta.writers },
+        tail: new Map(),
+      };
+    }
+    for (const [position, record] of log) {
+      if (position > meta.floor) note(position, record);
+      else ledger?.tail.set(position, record);
+    }
+    heard = replica.position();
+    return effects;
+  }
+
   return {
     replica,
     index,
@@ -130,6 +169,10 @@ export function createFollower({
       return ledger;
     },
     position: () => replica.position(),
+    get incarnation() {
+      return incarnation;
+    },
+    isOther,
     /** Has the log read, to see whether there is something that nobody told of. */
     look: (): void => signal({ type: "gap.found", position: replica.position() + 1 }),
     behind: () => Math.max(0, heard - replica.position()),
@@ -164,8 +207,9 @@ export function createFollower({
       return (name, row) => replica.tables.get(name)?.set(row.id, row);
     },
 
-    /** Takes over a picture. False: memory is ahead of it; read again. */
+    /** Takes over a picture. False: memory is ahead of it, or of other data; read again. */
     adopt(picture: Picture, kept: readonly QuarantineEntry[]): boolean {
+      if (isOther(picture)) return false;
       // Without a base the picture only adds to memory, which may be ahead of it.
       const log = picture.base === null ? picture.log : bridge(picture);
       if (log === undefined || isStale(picture)) return false;
@@ -174,35 +218,13 @@ export function createFollower({
         return true;
       }
       for (const entry of kept) quarantine.set(entry.id, entry);
-      const { base, meta } = picture;
+      const { base } = picture;
       if (base === null) {
         for (const [position, record] of log) this.receive(position, record);
         heard = replica.position();
         return true;
       }
-      floor = meta.floor;
-      const effects = replica.reload({
-        floor: meta.floor,
-        settled: meta.settled,
-        writers: meta.writers,
-        keys: meta.keys,
-        rejected: picture.rejected,
-        log,
-        rows: (publication) => applyBase(base, picture, publication),
-      });
-      if (ledger !== undefined) {
-        ledger = {
-          floor: meta.floor,
-          settled: replica.settled(),
-          writers: { ...meta.writers },
-          tail: new Map(),
-        };
-      }
-      for (const [position, record] of log) {
-        if (position > meta.floor) note(position, record);
-        else ledger?.tail.set(position, record);
-      }
-      heard = replica.position();
+      const effects = reload(picture, base, log);
       if (shown) take(effects);
       else {
         shown = true;
@@ -210,6 +232,24 @@ export function createFollower({
         publishAll();
       }
       return true;
+    },
+
+    /**
+     * Takes over a whole picture of other data, as that of memory was cleared: of the old data only this tab's undecided
+     * commits stay, on top of the new. Gives how many rows are gone.
+     */
+    startOver(picture: Picture, kept: readonly QuarantineEntry[]): number {
+      if (picture.base === null) throw new Error("Expected a whole picture");
+      ledger = undefined;
+      recent.clear();
+      index.clear();
+      quarantine.clear();
+      for (const entry of kept) quarantine.set(entry.id, entry);
+      replica.leaveLog();
+      const effects = reload(picture, picture.base, picture.log);
+      take(effects);
+      const changes = Array.from(effects.changes?.values() ?? []).flat();
+      return changes.filter(({ after }) => after === undefined).length;
     },
 
     /** Starts the leader's bookkeeping: the next whole picture fills it. */

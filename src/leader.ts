@@ -6,7 +6,7 @@ import { type BaseRecord } from "./model/log.ts";
 import { type Meta } from "./model/stored.ts";
 import { type Delete, type LeaderWritten, type Put, StorageFailure } from "./services/ports.ts";
 import { readDisk } from "./services/reader.ts";
-import { type Shared, keepDamage, quarantineEntries, recognised } from "./shared.ts";
+import { type Shared, answered, keepDamage, quarantineEntries, recognised } from "./shared.ts";
 
 export function handoffActors(shared: Shared) {
   const { follower, environment, pipeline, tabs } = shared;
@@ -14,12 +14,12 @@ export function handoffActors(shared: Shared) {
 
   function write(promise: Promise<LeaderWritten>): Promise<LeaderWritten> {
     writing = promise.catch(() => undefined);
-    return promise;
+    return answered(shared, promise);
   }
 
   async function claim(signal: AbortSignal): Promise<void> {
     shared.term = undefined;
-    const term = await recognised(shared).claim();
+    const term = await answered(shared, recognised(shared).claim());
     if (!signal.aborted) shared.term = term;
   }
 
@@ -104,9 +104,12 @@ export function handoffActors(shared: Shared) {
 
   async function fold(signal: AbortSignal): Promise<LeaderResult> {
     const { term } = shared;
+    const connection = recognised(shared);
     const before = movedNow();
     const planned = await plan();
     const { ledger } = follower;
+    // The data that was planned for may be gone.
+    if (connection !== shared.recognised) return "nothing";
     // A plan of an earlier term says nothing about the base as it is now.
     if (signal.aborted || planned === undefined || ledger === undefined || term === undefined)
       return "nothing";

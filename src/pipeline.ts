@@ -118,6 +118,16 @@ export function createPipeline(tab: string, schema: number) {
     forget(item);
   }
 
+  function commitGroup(n: number, items: readonly Item[]): Group {
+    const all: Envelope[] = [];
+    for (const { entry } of items) {
+      entry.n = n;
+      for (const event of entry.unit) all.push(event);
+    }
+    const record: CommitRecord = { kind: "commit", tab, n, schema, events: all };
+    return { n, record, items, dismissal: undefined };
+  }
+
   return {
     // What the commit machine asks.
     hasQueued: () => queue.length > 0,
@@ -175,13 +185,12 @@ export function createPipeline(tab: string, schema: number) {
       const [first] = queue;
       if (first === undefined) return undefined;
       counter += 1;
-      const header = { tab, n: counter, schema };
       let group: Group;
       if ("dismiss" in first) {
         queue.shift();
         group = {
           n: counter,
-          record: { kind: "dismiss", ...header, ...first.dismiss },
+          record: { kind: "dismiss", tab, n: counter, schema, ...first.dismiss },
           items: [],
           dismissal: first,
         };
@@ -189,17 +198,7 @@ export function createPipeline(tab: string, schema: number) {
         const end = queue.findIndex((it) => "dismiss" in it);
         const items = queue.slice(0, end === -1 ? undefined : end) as Item[];
         queue = end === -1 ? [] : queue.slice(end);
-        const all: Envelope[] = [];
-        for (const { entry } of items) {
-          entry.n = counter;
-          for (const event of entry.unit) all.push(event);
-        }
-        group = {
-          n: counter,
-          record: { kind: "commit", ...header, events: all },
-          items,
-          dismissal: undefined,
-        };
+        group = commitGroup(counter, items);
       }
       flight.push(group);
       return group;
@@ -246,6 +245,22 @@ export function createPipeline(tab: string, schema: number) {
       for (const item of group.items) fail(item, error);
       group.dismissal?.done.reject(error);
       return group.items.map((item) => item.entry);
+    },
+
+    /**
+     * The data was cleared: what was written and is not decided is in flight again, under its old number, so that writing it
+     * twice is writing it once. What is decided is gone with the data, and so is whatever was to be dismissed.
+     */
+    startOver(): void {
+      for (const { dismissal } of flight) dismissal?.done.resolve();
+      for (const it of queue) if ("dismiss" in it) it.done.resolve();
+      queue = queue.filter((it) => "entry" in it);
+      const written = new Map<number, Item[]>();
+      for (const item of undecided.values()) {
+        const { n } = item.entry;
+        if (n > 0) written.set(n, [...(written.get(n) ?? []), item]);
+      }
+      flight = Array.from(written, ([n, items]) => commitGroup(n, items));
     },
 
     /** Takes back a commit that is not being written yet. Gives its entry, or undefined when there is none. */

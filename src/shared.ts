@@ -29,13 +29,15 @@ export interface Shared {
   connection: Connection | undefined;
   /** The connection whose data was read and found to be what memory holds: no other one is written to. */
   recognised: Connection | undefined;
-  /** Of the database as it was first read; empty before. */
-  incarnation: string;
+  /** The browser found the database damaged when it was opened, and made an empty one. */
+  thrownAway: boolean;
   /** The term that this tab claimed; undefined while it does not lead. */
   term: number | undefined;
   /** Why loading failed, for the status. */
   reason: string | undefined;
   readonly randomName: () => string;
+  /** Tells the app that data is gone. */
+  readonly lost: (rows: number, kept: number, reason: string) => void;
 }
 
 export function connected(shared: Shared): Connection {
@@ -49,6 +51,17 @@ export function recognised(shared: Shared): Connection {
   const connection = connected(shared);
   if (connection === shared.recognised) return connection;
   throw new StorageFailure("aborted", "Expected data that was read before, got a new connection");
+}
+
+/**
+ * What a write on the recognised connection resolves with. An answer that comes when that connection is gone says nothing
+ * about the data that there is by then.
+ */
+export async function answered<Answer>(shared: Shared, asking: Promise<Answer>): Promise<Answer> {
+  const asked = shared.recognised;
+  const answer = await asking;
+  if (asked === shared.recognised) return answer;
+  throw new StorageFailure("lost", "Expected an answer in time, got one of a connection before");
 }
 
 /** Stores damaged pieces with their raw bytes, under keys that say where they were: doing it twice is doing it once. */

@@ -16,6 +16,8 @@ export interface StatusFacts {
   readonly behind: number;
   readonly ignored: number;
   readonly reason: string | undefined;
+  /** Why data is gone. */
+  readonly lost: string | undefined;
   readonly now: number;
 }
 
@@ -50,6 +52,7 @@ const words: Readonly<Record<Fault["code"], string>> = {
   write_delayed:
     "Storing a change takes longer than it should. It is tried again until it is stored.",
   load_failed: "The stored data could not be read. Nothing was changed.",
+  data_lost: "Data that this app had stored on this device is gone.",
   outdated: "A newer version of this app has used this data. Reload the page.",
 };
 
@@ -61,7 +64,8 @@ function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["cod
   if (storage === "unavailable") return "storage_unavailable";
   if (storage === "full") return "storage_full";
   if (storage === "lost") return "storage_lost";
-  return facts.commit === "delayed" ? "write_delayed" : undefined;
+  if (facts.commit === "delayed") return "write_delayed";
+  return facts.lost === undefined ? undefined : "data_lost";
 }
 
 function phaseOf({ root, memoryOnly }: StatusFacts): SyncStatus["phase"] {
@@ -80,7 +84,10 @@ function roleOf({ leading, leaderSeen }: StatusFacts): SyncStatus["role"] {
 export function deriveStatus(facts: StatusFacts, last: SyncStatus | undefined): SyncStatus {
   const storage = storageOf(facts);
   const code = faultOf(facts, storage);
-  const message = code === undefined ? "" : [words[code], facts.reason].filter(Boolean).join(" ");
+  const message =
+    code === undefined
+      ? ""
+      : [words[code], code === "data_lost" ? facts.lost : facts.reason].filter(Boolean).join(" ");
   const sameFault = last?.fault?.code === code && (last?.fault?.message ?? "") === message;
   const next: SyncStatus = {
     phase: phaseOf(facts),

@@ -85,6 +85,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   let memoryOnly = false;
   let stopping: Promise<void> | undefined;
   let ended = false;
+  let lost: string | undefined;
 
   const pipeline = createPipeline(tab, schema);
   const follower = createFollower({
@@ -121,13 +122,14 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     name,
     definition,
     head: () =>
-      shared.incarnation === ""
+      follower.incarnation === ""
         ? undefined
-        : { p: 1, incarnation: shared.incarnation, tab, schema },
+        : { p: 1, incarnation: follower.incarnation, tab, schema },
     term: () => shared.term,
     position: () => follower.position(),
     received: (position, record) => follower.receive(position, record),
     heard: (position) => follower.hear(position),
+    look: follower.look,
     newer: () => send({ type: "schema.newer" }),
     leader(alive) {
       leaderSeen = alive;
@@ -154,10 +156,16 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     storage: environment.storage ?? createMemoryStorage(),
     connection: undefined,
     recognised: undefined,
-    incarnation: "",
+    thrownAway: false,
     term: undefined,
     reason: undefined,
     randomName,
+    lost(rows, kept, reason) {
+      lost = reason;
+      touch();
+      send({ type: "data.replaced" });
+      reporter.emit({ type: "lost", rows, kept, reason });
+    },
   };
 
   const actors = provideActors(shared, {
@@ -249,6 +257,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       behind: follower.behind(),
       ignored,
       reason: shared.reason,
+      lost,
       now: clock.now(),
     };
   }
@@ -317,7 +326,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       tabs.open();
       send({ type: "page.returned" });
       // What was said meanwhile was not heard.
-      if (shared.incarnation !== "") follower.look();
+      if (follower.incarnation !== "") follower.look();
     }
   }
 

@@ -17,6 +17,8 @@ export interface TabsOptions {
   position(): number;
   received(position: number, record: LogRecord): void;
   heard(position: number): void;
+  /** Has the disk read. */
+  look(): void;
   newer(): void;
   leader(alive: boolean): void;
   ignored(): void;
@@ -52,7 +54,9 @@ export function createTabs(options: TabsOptions) {
       return;
     }
     if (message.incarnation !== head.incarnation) {
+      // The data of one of the two is gone, and the disk says whose.
       options.ignored();
+      options.look();
       return;
     }
     if (message.schema > head.schema) {

@@ -18,7 +18,8 @@
  * 3. After anything but success the outcome is looked up and the record added if absent, in one transaction (`ensuring`):
  *    never added again on suspicion, never given up on suspicion (G2, G7).
  * 4. Rolled back is only what storage refused for good: an observed abort.
- * 5. The gate is open exactly in `open`, until `drain`. While storage is away commits flow into memory, and it is said.
+ * 5. When the data was cleared, `idle` may find what has to be written again in flight, and `ensuring` nothing any more.
+ * 6. The gate is open exactly in `open`, until `drain`. While storage is away commits flow into memory, and it is said.
  */
 import { assign, sendTo, setup } from "xstate";
 import { type Failure, type Owned, backoff, longLived, maxIterations, tell } from "./common.ts";
@@ -82,6 +83,7 @@ export const commitMachine = setup({
   },
   guards: {
     hasQueued: ({ context }) => context.queue.hasQueued(),
+    mayWrite: ({ context }) => context.queue.hasQueued() && !context.queue.hasInFlight(),
     isStale: ({ context, event }) =>
       (event.type === "write.done" || event.type === "write.failed") &&
       !context.queue.isInFlight(event.n),
@@ -89,6 +91,7 @@ export const commitMachine = setup({
       (event.type === "write.done" || event.type === "ensure.done") &&
       !context.queue.isLastInFlight(event.n),
     hasInFlight: ({ context }) => context.queue.hasInFlight(),
+    isNothingInFlight: ({ context }) => !context.queue.hasInFlight(),
     isGateClosed: ({ context }) => !context.queue.isOpen(),
     isRefused: ({ event }) => failed(event) === "refused",
     isQuota: ({ event }) => failed(event) === "quota",
@@ -141,12 +144,17 @@ export const commitMachine = setup({
       states: {
         idle: {
           always: [
+            {
+              guard: "hasInFlight",
+              target: "retrying.ensuring",
+              meta: { tid: "commit.startedOver" },
+            },
             { guard: "hasQueued", target: "persisting", meta: { tid: "commit.next" } },
             { guard: "isGateClosed", target: "#commit.closed", meta: { tid: "commit.drained" } },
           ],
           on: {
             "batch.ready": {
-              guard: "hasQueued",
+              guard: "mayWrite",
               target: "persisting",
               meta: { tid: "commit.batch" },
             },
@@ -211,6 +219,12 @@ export const commitMachine = setup({
             },
             ensuring: {
               entry: ["count", "ensure"],
+              always: {
+                guard: "isNothingInFlight",
+                target: "#commit.open.idle",
+                actions: ["forget", "tellFlowing"],
+                meta: { tid: "commit.nothingLeft" },
+              },
               on: {
                 "ensure.done": [
                   {

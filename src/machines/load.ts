@@ -17,7 +17,8 @@
  * 3. Damaged pieces are stored in quarantine, with their raw bytes, before `ready` (G8).
  * 4. What is heard of while reading is only noted (`wanted`): if this round does not bring it, one more does. A round covers
  *    all that was heard before it began, so a position that is not in the log is asked for once.
- * 5. A connection is written to only after it was read: another one may lead to other data. A new one begins a new round.
+ * 5. A connection is written to only after memory has taken over what it leads to. When that is other data than before, memory
+ *    starts over, and keeps what this tab has still to store. A new connection begins a new round.
  */
 import { assign, setup } from "xstate";
 import { type Owned, backoff, failureOf, maxIterations, promised, tell } from "./common.ts";
@@ -46,6 +47,8 @@ export interface Context extends Owned {
   readonly attempts: number;
   /** A position that memory has to reach. */
   readonly wanted: number;
+  /** The connection gave no answer. */
+  readonly isDoubtful: boolean;
 }
 
 export const loadMachine = setup({
@@ -64,8 +67,9 @@ export const loadMachine = setup({
     isUnreadable: (_, params: { report: ReadReport }) => params.report.tag === "unreadable",
     hasDamage: (_, params: { report: ReadReport }) =>
       params.report.tag === "read" && params.report.damaged > 0,
-    hasTriesLeft: ({ context }, params: { error: unknown }) =>
-      failureOf(params.error) === "lost" || context.mode === "again" || context.attempts < 6,
+    hasTriesLeft: ({ context }) => context.mode === "again" || context.attempts < 6,
+    isDoubtful: ({ context }) => context.isDoubtful,
+    isLost: (_, params: { error: unknown }) => failureOf(params.error) === "lost",
     isUnbridged: (_, params: { position: number }) => params.position < 0,
     isBehind: ({ context }, params: { position: number }) => params.position < context.wanted,
   },
@@ -74,7 +78,8 @@ export const loadMachine = setup({
       wanted: ({ context, event }) =>
         event.type === "gap.found" ? Math.max(context.wanted, event.position) : context.wanted,
     }),
-    begin: assign({ wanted: 0 }),
+    begin: assign({ wanted: 0, isDoubtful: false }),
+    doubt: assign({ isDoubtful: true }),
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
     forget: assign({ attempts: 0, mode: "again" }),
     tellSuspected: tell({ type: "storage.suspected" }),
@@ -85,7 +90,13 @@ export const loadMachine = setup({
   },
 }).createMachine({
   id: "load",
-  context: ({ input }) => ({ owner: input.owner, mode: "first", attempts: 0, wanted: 0 }),
+  context: ({ input }) => ({
+    owner: input.owner,
+    mode: "first",
+    attempts: 0,
+    wanted: 0,
+    isDoubtful: false,
+  }),
   on: { "gap.found": { actions: "want", meta: { tid: "load.noted" } } },
   initial: "waiting",
   states: {
@@ -94,7 +105,18 @@ export const loadMachine = setup({
     },
     rereading: {
       entry: "count",
-      after: { rereadDelay: { target: "reading", meta: { tid: "load.reread" } } },
+      after: {
+        rereadDelay: [
+          // Nobody else may have noticed. After the pause: what opens at once and fails at once must not spin.
+          {
+            guard: "isDoubtful",
+            target: "reading",
+            actions: "tellSuspected",
+            meta: { tid: "load.rereadDoubtful" },
+          },
+          { target: "reading", meta: { tid: "load.reread" } },
+        ],
+      },
       on: { "storage.opened": { target: "reading", meta: { tid: "load.reopened" } } },
     },
     reading: {
@@ -128,7 +150,13 @@ export const loadMachine = setup({
         ],
         onError: [
           {
-            guard: { type: "hasTriesLeft", params: ({ event }) => ({ error: event.error }) },
+            guard: { type: "isLost", params: ({ event }) => ({ error: event.error }) },
+            target: "rereading",
+            actions: "doubt",
+            meta: { tid: "load.readLost" },
+          },
+          {
+            guard: "hasTriesLeft",
             target: "rereading",
             meta: { tid: "load.readFailed" },
           },

@@ -10,9 +10,10 @@
  *
  * 1. The children live as long as the root; what they report comes here, and goes on from here to whom it concerns.
  * 2. The gate opens with `load.ready`, and the election starts then: a tab that cannot read does not lead. A new connection
- *    is for `load` first: commits and leadership go on when it says that the data is still the same.
- * 3. `outdated` and `failed` change nothing on disk: the gate is closed and the election retires.
- * 4. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
+ *    is for `load` first: commits and leadership go on when memory is in step with what is there.
+ * 3. Data that was cleared is `data.replaced`: memory has started over, and commits and leadership begin anew on it.
+ * 4. `outdated` and `failed` change nothing on disk: the gate is closed and the election retires.
+ * 5. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
  *    that does not answer does not keep the app from stopping.
  */
 import { type AnyActorRef, sendTo, setup } from "xstate";
@@ -31,6 +32,7 @@ export type SyncEvent =
   | HandoffReport
   | { readonly type: "gap.found"; readonly position: number }
   | { readonly type: "log.grew" }
+  | { readonly type: "data.replaced" }
   | { readonly type: "heartbeat.seen" }
   | { readonly type: "schema.newer" }
   | { readonly type: "page.leaving" }
@@ -167,7 +169,13 @@ export const syncMachine = setup({
     },
     live: {
       initial: "running",
-      on: { "load.failed": { target: "failed", meta: { tid: "sync.recoveryFailed" } } },
+      on: {
+        "load.failed": { target: "failed", meta: { tid: "sync.recoveryFailed" } },
+        "data.replaced": {
+          actions: ["commitOpened", "handoffOpened"],
+          meta: { tid: "sync.startedOver" },
+        },
+      },
       states: {
         running: {
           on: {

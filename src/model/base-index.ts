@@ -123,6 +123,12 @@ export function createBaseIndex() {
       return stale;
     },
 
+    /** What is on disk from now on has nothing to do with what was. */
+    clear(): void {
+      segments.clear();
+      moved.clear();
+    },
+
     /** After a fold: the runs it rewrote are these segments now. What moved above its floor has still to be folded. */
     replace(table: string, next: readonly SegmentState[], floor = Infinity): void {
       segments.set(table, [...next]);

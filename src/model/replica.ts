@@ -379,6 +379,13 @@ export function createReplica(definition: Definition, tab: string) {
       return { tag: todo.tag };
     },
 
+    /** The log that this memory followed is gone: the next `reload` is from another one, and keeps what has no decision yet. */
+    leaveLog(): void {
+      for (const entry of overlay) entry.position = null;
+      position = 0;
+      ahead = 0;
+    },
+
     /**
      * Starts over from the base on disk: at the first load, when what was missed is folded already, and as a new leader.
      * This tab's own commits that are not logged stay, on top.

@@ -85,7 +85,9 @@ async function open(
   try {
     const request = databases().open(name, layoutVersion);
     request.addEventListener("blocked", () => events.blocked());
-    request.addEventListener("upgradeneeded", () => {
+    request.addEventListener("upgradeneeded", (event) => {
+      // Chromium's own, on LevelDB.
+      if ("dataLoss" in event && event.dataLoss === "total") events.thrownAway?.();
       for (const store of allStores)
         request.result.createObjectStore(store, { autoIncrement: store === "log" });
     });

@@ -40,6 +40,8 @@ export interface ConnectionEvents {
   blocked(): void;
   /** The connection was closed from outside: by force, or because another tab wants to delete or upgrade the database. */
   closed(reason: "forced" | "deleted" | "upgraded"): void;
+  /** While it opens: the browser found the data damaged, and threw all of it away. */
+  thrownAway?(): void;
 }
 
 export interface StoragePort {

@@ -133,47 +133,6 @@ describe("destroy", () => {
     await gone;
     expect(await lab.contents()).toEqual({});
   });
-
-  it("in another tab: nothing is written to what comes after it", async () => {
-    const lab = createLab();
-    const a = await lab.ready();
-    const b = await lab.ready();
-    await a.sync.commit(added("t1")).settled;
-    await lab.pass(3000);
-    await b.sync.destroy();
-    // A commit of the tab that knows nothing yet, and one while it looks for its data.
-    a.sync.commit(added("t2"));
-    await lab.pass(30_000);
-    expect(a.sync.status.phase).toBe("failed");
-    expect(a.sync.status.fault?.code).toBe("load_failed");
-    const { log, meta } = await lab.contents();
-    expect([log, meta]).toEqual([[], []]);
-    const fresh = await lab.ready();
-    expect(shown(fresh).todos).toEqual([]);
-    await fresh.sync.commit(added("t3")).settled;
-    await lab.pass(10_000);
-    expect(shown(await lab.ready()).todos.map((row) => row.id)).toEqual(["t3"]);
-    const stopping = a.sync.stop();
-    await lab.pass(6000);
-    await stopping;
-  });
-
-  it("in another tab that begins anew at once: the old tab's commits stay out of the new data", async () => {
-    const lab = createLab();
-    const a = await lab.ready();
-    const b = await lab.ready();
-    const held = hold();
-    a.disk.next("append", held.fault);
-    a.sync.commit(added("old"));
-    await held.reached;
-    await b.sync.destroy();
-    const fresh = await lab.ready();
-    await fresh.sync.commit(added("new")).durable;
-    held.release();
-    await lab.pass(30_000);
-    expect(a.sync.status.phase).toBe("failed");
-    expect(shown(await lab.ready()).todos.map((row) => row.id)).toEqual(["new"]);
-  });
 });
 
 describe("storage", () => {

@@ -11,17 +11,23 @@ import { syncMachine } from "../../src/machines/sync.ts";
 const owner = createEmptyActor();
 const yes = (): boolean => true;
 
-const queue = (queued: boolean) => ({
+const queue = (queued: boolean, flying = !queued) => ({
   hasQueued: () => queued,
   isLastInFlight: yes,
   isInFlight: yes,
-  hasInFlight: () => !queued,
+  hasInFlight: () => flying,
   isOpen: yes,
 });
 
 /** With the inputs that together make every state a place where a machine rests. */
 const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = [
-  ["commit", commitMachine, { owner, queue: queue(true) }, { owner, queue: queue(false) }],
+  [
+    "commit",
+    commitMachine,
+    { owner, queue: queue(true) },
+    { owner, queue: queue(false) },
+    { owner, queue: queue(false, false) },
+  ],
   ["election", electionMachine, { owner, locks: { supported: yes, visible: yes } }],
   ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasUndecided: () => false } }],
   ["load", loadMachine, { owner }],

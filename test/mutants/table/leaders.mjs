@@ -226,7 +226,7 @@ export const leaders = [
     id: "back-without-a-look",
     why: "A page that comes back does not ask what was said meanwhile.",
     breaks: ["G13"],
-    edits: [['if (shared.incarnation !== "") follower.look();', ""]],
+    edits: [['if (follower.incarnation !== "") follower.look();', ""]],
     tests: ["engine/hints.test.ts"],
     named: "comes back",
   },

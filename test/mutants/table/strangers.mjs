@@ -59,16 +59,68 @@ export const strangers = [
   },
   {
     id: "writes-to-other-data",
-    why: "A tab goes on writing to a database that is not the one that it has read.",
+    why: "Data that was cleared and begun anew is taken for the data of before.",
     breaks: ["G9", "G12"],
     edits: [
       [
-        'if (shared.incarnation !== "" && meta.incarnation !== shared.incarnation) {',
-        'if (shared.incarnation === "-") {',
+        'incarnation !== "" && meta.incarnation !== incarnation;',
+        'incarnation === "-" && meta.incarnation !== incarnation;',
       ],
     ],
-    tests: ["engine/lifecycle.test.ts"],
-    named: "in another tab",
+    tests: ["engine/cleared.test.ts"],
+    named: "G13",
+  },
+  {
+    id: "undecided-events-cleared",
+    why: "What was logged and undecided when the data was cleared is not written again.",
+    breaks: ["G1", "G5"],
+    edits: [["if (n > 0) written.set(", "if (n > 0 && item.entry.position === null) written.set("]],
+    tests: ["engine/cleared.test.ts"],
+    named: "G1 G7",
+  },
+  {
+    id: "undecided-events-renumbered",
+    why: "When the data was cleared, what is in flight is queued once more, under a new number.",
+    breaks: ["G7"],
+    edits: [
+      [
+        'queue = queue.filter((it) => "entry" in it);',
+        'queue = [...flight.flatMap((it) => it.items), ...queue.filter((it) => "entry" in it)];',
+      ],
+    ],
+    tests: ["engine/cleared.test.ts"],
+    named: "G1 G7",
+  },
+  {
+    id: "decided-events-come-back",
+    why: "When the data was cleared, all that was in flight is written again, decided or not.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "flight = Array.from(written, ([n, items]) => commitGroup(n, items));",
+        "flight = [...flight, ...Array.from(written, ([n, items]) => commitGroup(n, items)).filter((it) => !flight.some((other) => other.n === it.n))];",
+      ],
+    ],
+    tests: ["engine/cleared.test.ts"],
+    named: "G5",
+  },
+  {
+    id: "old-base-kept",
+    why: "Rows that were only in data that was cleared stay.",
+    breaks: ["G13"],
+    edits: [["if (isOther(picture)) { for", "if (isOther(picture) && shown === undefined) { for"]],
+    tests: ["engine/cleared.test.ts"],
+    named: "G13",
+  },
+  {
+    id: "answer-of-the-old-data",
+    why: "A late answer about data that was cleared counts for the new.",
+    breaks: ["G1", "G13"],
+    edits: [
+      ["if (asked === shared.recognised) return answer;", "if (asked !== shared) return answer;"],
+    ],
+    tests: ["engine/cleared.test.ts"],
+    named: "G7",
   },
   {
     id: "damage-bricks-the-load",
@@ -144,8 +196,8 @@ export const strangers = [
     breaks: ["G2"],
     edits: [
       [
-        "position: await recognised(shared).append(",
-        "position: await (await shared.storage.open(shared.name, { blocked() {}, closed() {} })).append(",
+        "recognised(shared).append(",
+        "(await shared.storage.open(shared.name, { blocked() {}, closed() {} })).append(",
       ],
     ],
     tests: ["engine/writing.test.ts"],
