@@ -13,6 +13,7 @@ import {
 
 export {
   type Fault,
+  type Operation,
   block,
   failing,
   hold,
