@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { type Operation, failing, hold } from "../support/faulty-storage.ts";
+import { failing, hold } from "../support/faulty-storage.ts";
 import {
   type Lab,
   type Tab,
@@ -361,7 +361,7 @@ describe("data that is cleared while tabs live", () => {
 });
 
 /** Clears the data around one operation of one tab, while two tabs go on committing. */
-const around: readonly Operation[] = ["append", "lead", "claim", "read", "ensure"];
+const around = ["append", "lead", "claim", "read", "ensure"] as const;
 const places = around.flatMap((operation) => [
   [operation, "before"] as const,
   [operation, "after"] as const,
