@@ -16,10 +16,12 @@ import { unwrap, wrap } from "idb";
 import { show } from "../model/json.ts";
 import { type LogRecord } from "../model/log.ts";
 import { isLower, placeAll } from "./placement.ts";
+import { addByHand, addRecords, after, isPosition, isUsedUp, newestPosition } from "./positions.ts";
 import {
   type Connection,
   type ConnectionEvents,
   type Delete,
+  type Durability,
   type LeaderWrite,
   type LeaderWritten,
   type Placed,
@@ -114,17 +116,43 @@ async function open(
     tell(event.newVersion === null ? "deleted" : "upgraded");
   });
 
+  /** The newest position that this connection has read: every later record comes after it. */
+  let known = 0;
+  const appendByHand = (
+    record: LogRecord,
+    durability: Durability,
+    misplaced: readonly IDBValidKey[],
+  ): Promise<number> =>
+    transact(db, ["log", "meta"], "readwrite", durability, async (tx) => {
+      const [position] = await addByHand(tx, [record], known, misplaced);
+      tx.commit();
+      return position as number;
+    });
+
   return {
-    append: (record, durability) => addOne(db, "log", record, durability) as Promise<number>,
+    append: (record, durability) =>
+      addOne(db, "log", record, durability).then(
+        (key) => (isPosition(key, known) ? key : appendByHand(record, durability, [key])),
+        (error: unknown) => {
+          if (!isUsedUp(error)) throw error;
+          return appendByHand(record, durability, []);
+        },
+      ),
     ensure: (records, durability) =>
-      transact(db, ["log", "meta"], "readwrite", durability, (tx) => ensure(tx, records)),
-    read: (request) => read(db, request),
+      transact(db, ["log", "meta"], "readwrite", durability, (tx) => ensure(tx, records, known)),
+    async read(request) {
+      const result = await read(db, request);
+      const floor = result.meta.get("floor");
+      for (const position of [floor, result.log.at(-1)?.[0]])
+        if (isPosition(position, known)) known = position;
+      return result;
+    },
     initialise: (initial) =>
       transact(db, allStores, "readwrite", "strict", (tx) => initialise(tx, initial)),
     claim: (further) => transact(db, ["meta"], "readwrite", "strict", (tx) => claim(tx, further)),
     lead: (wanted) =>
       transact(db, scopeOf(wanted), "readwrite", wanted.durability, (tx, undo) =>
-        lead(tx, wanted, undo),
+        lead(tx, wanted, known, undo),
       ),
     quarantine: (puts, deletes) =>
       transact(db, ["quarantine"], "readwrite", "relaxed", async (tx) => {
@@ -151,21 +179,25 @@ async function open(
   };
 }
 
-async function ensure(tx: Writing, records: readonly LogRecord[]): Promise<readonly Placed[]> {
-  const [writers, log] = await Promise.all([
-    tx.objectStore("meta").get("writers"),
-    entries(tx, "log"),
-  ]);
-  const places = placeAll<number | Promise<number>>(
+async function ensure(
+  tx: Writing,
+  records: readonly LogRecord[],
+  known: number,
+): Promise<readonly Placed[]> {
+  const [writers, log] = await Promise.all([tx.objectStore("meta").get("writers"), logged(tx, 0)]);
+  const absent: LogRecord[] = [];
+  const places = placeAll<() => number>(
     records,
-    log as readonly (readonly [number, unknown])[],
+    log.map(([position, value]) => [() => position, value]),
     writers,
-    (record) => add(tx, record),
+    (record) => {
+      const at = absent.push(record) - 1;
+      return () => added[at] as number;
+    },
   );
+  const added = await addRecords(tx, absent, known);
   tx.commit();
-  return Promise.all(
-    places.map(async ({ position, added }) => ({ position: await position, added })),
-  );
+  return places.map((it) => ({ position: it.position?.() ?? null, added: it.added }));
 }
 
 async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
@@ -182,7 +214,7 @@ async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
   const run = async (tx: Reading): Promise<ReadResult> => {
     const metaEntries = named(tx, "meta");
     const others = Promise.all([
-      entries(tx, "log", IDBKeyRange.lowerBound(request.after, true)),
+      logged(tx, request.after),
       named(tx, "rejected"),
       named(tx, "quarantine"),
     ]);
@@ -208,7 +240,7 @@ async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
     const segments = call(() => request.segments(meta)).map(deliver);
     tx.commit();
     const [[log, rejected, quarantine]] = await Promise.all([others, ...segments]);
-    return { meta, log: log as ReadResult["log"], rejected, quarantine };
+    return { meta, log, rejected, quarantine };
   };
 
   try {
@@ -261,12 +293,13 @@ function scopeOf({ tail, append, puts = [], deletes = [] }: LeaderWrite): readon
 async function lead(
   tx: Writing,
   { term, tail, append, puts = [], deletes = [] }: LeaderWrite,
+  known: number,
   undo: (result: LeaderWritten) => LeaderWritten,
 ): Promise<LeaderWritten> {
   // Asked before anything is written, and answered before anything is committed: once `commit` was called, the abort
   // would come too late and a stale leader's write would land.
   const currentTerm = tx.objectStore("meta").get("term");
-  const newest = tail === undefined ? undefined : tx.objectStore("log").openKeyCursor(null, "prev");
+  const newest = tail === undefined ? undefined : newestPosition(tx);
   // A write that throws leaves them without a reader.
   currentTerm.catch(ignore);
   newest?.catch(ignore);
@@ -274,12 +307,13 @@ async function lead(
     const stored = await currentTerm;
     if (stored !== term) return { tag: "fenced", term: typeof stored === "number" ? stored : 0 };
     if (newest === undefined) return undefined;
-    const position = ((await newest)?.key ?? 0) as number;
+    const position = await newest;
     return position <= (tail ?? position) ? undefined : { tag: "tailMoved", tail: position };
   };
 
   let position = null as Promise<number> | null;
-  const appending = (record: LogRecord) => (): Promise<number> => (position = add(tx, record));
+  const appending = (record: LogRecord) => (): Promise<number> =>
+    write(() => (position = addRecords(tx, [record], known).then(([it]) => it ?? 0)));
   const refused = await issueAll(
     [
       ...deletes.map((wanted) => deletion(tx, wanted)),
@@ -289,12 +323,10 @@ async function lead(
     refusal,
   );
   if (refused !== undefined) return undo(refused);
+  const placed = await position;
   tx.commit();
-  return { tag: "written", position: await position };
+  return { tag: "written", position: placed };
 }
-
-const add = (tx: Writing, record: LogRecord): Promise<number> =>
-  write(() => tx.objectStore("log").add(record) as Promise<number>);
 
 const placement =
   (tx: Writing, { store, key, value }: Put) =>
@@ -322,6 +354,15 @@ async function entries<Mode extends IDBTransactionMode>(
   const source = tx.objectStore(store);
   const [keys, values] = await Promise.all([source.getAllKeys(range), source.getAll(range)]);
   return keys.map((key, index) => [key, values[index]]);
+}
+
+/** The records of the log after a position. What is under no position is left where it is. */
+async function logged<Mode extends IDBTransactionMode>(
+  tx: Transaction<Mode>,
+  position: number,
+): Promise<ReadResult["log"]> {
+  const all = await entries(tx, "log", after(position));
+  return all.filter((entry): entry is readonly [number, unknown] => isPosition(entry[0]));
 }
 
 /** The entries whose keys are strings: sssync writes no others. */

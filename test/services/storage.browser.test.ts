@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createIndexedDbStorage } from "../../src/services/indexeddb.ts";
 import { commitRecord, storageContract } from "./storage.contract.ts";
+import { positionsContract } from "./positions.contract.ts";
 import { indexedDbContract } from "./storage.indexeddb.ts";
 
 /** What a page can do of it: the event alone, after the connection is closed. The real thing is in the e2e tests. */
@@ -10,6 +11,7 @@ const forceClose = (db: IDBDatabase): void => {
 };
 
 storageContract("IndexedDB in Chromium", createIndexedDbStorage);
+positionsContract("IndexedDB in Chromium", () => indexedDB);
 indexedDbContract("IndexedDB in Chromium", { makeFactory: () => indexedDB, forceClose });
 
 /** A connection with an append in flight, and its transaction, which tells nothing at all when it is mute. */

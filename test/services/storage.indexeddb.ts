@@ -148,7 +148,6 @@ export const indexedDbContract = (
         ["aborted", new DOMException("", "AbortError")],
         ["aborted", new DOMException("Failed to write blobs (IOError)", "DataError")],
         ["quota", new DOMException("", "QuotaExceededError")],
-        ["refused", new DOMException("", "ConstraintError")],
         [
           "refused",
           new DOMException("The serialized keys and/or value are too large", "UnknownError"),
@@ -179,7 +178,8 @@ export const indexedDbContract = (
           await connection.append(commitRecord(1), "relaxed");
           // oxlint-disable-next-line typescript/unbound-method -- it is called with its object below
           const add = IDBObjectStore.prototype.add;
-          vi.spyOn(IDBObjectStore.prototype, "add").mockImplementationOnce(function (
+          // Whatever the key: also the one that it is given by hand.
+          vi.spyOn(IDBObjectStore.prototype, "add").mockImplementation(function (
             this: IDBObjectStore,
             value: unknown,
           ) {

@@ -11,7 +11,7 @@ export const leaders = [
     breaks: ["G10"],
     edits: [
       ["const stored = await currentTerm;", "tx.commit();\nconst stored = await currentTerm;"],
-      ["return undo(refused); tx.commit();", "return undo(refused);"],
+      ["const placed = await position; tx.commit();", "const placed = await position;"],
     ],
     tests: ["engine/leader.test.ts"],
     named: "G10 a stale leader",

@@ -248,4 +248,25 @@ export const strangers = [
     tests: ["engine/hints.test.ts"],
     named: "heartbeat",
   },
+  {
+    id: "spoilt-counter-trusted",
+    why: "A position that cannot be one is taken from IndexedDB as it comes.",
+    breaks: ["G7", "G8"],
+    edits: [
+      [
+        "(key) => (isPosition(key, known) ? key : appendByHand(record, durability, [key])),",
+        "(key) => key as number,",
+      ],
+    ],
+    tests: ["services/storage.test.ts"],
+    named: "G7",
+  },
+  {
+    id: "used-up-keys-brick",
+    why: "Where IndexedDB has no more keys for the log, every commit is refused.",
+    breaks: ["G8"],
+    edits: [["if (!isUsedUp(error)) throw error;", "throw error;"]],
+    tests: ["services/storage.test.ts"],
+    named: "G8",
+  },
 ];
