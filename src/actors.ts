@@ -74,6 +74,8 @@ function loadActors(shared: Shared) {
   let picture: Picture | undefined;
   /** Where the picture is from. */
   let source: Connection | undefined;
+  /** Of which version those segments are that do not say it, once the number in `meta` says it no longer. */
+  let untagged: readonly (readonly [string, number])[] = [];
 
   async function read(mode: ReadMode, signal: AbortSignal): Promise<ReadReport> {
     const connection = connected(shared);
@@ -113,8 +115,15 @@ function loadActors(shared: Shared) {
       return { tag: "unreadable" };
     }
     const { meta, damage } = outcome.picture;
-    if (meta.schema > shared.schema) return { tag: "newer" };
-    if (meta.schema < shared.schema) return { tag: "older" };
+    if (meta.schema > shared.schema) {
+      // What was committed before that was known is still written.
+      if (meta.incarnation === follower.incarnation) shared.recognised = connection;
+      return { tag: "newer" };
+    }
+    if (meta.schema < shared.schema) {
+      untagged = meta.untagged === undefined ? [["untagged", meta.schema]] : [];
+      return { tag: "older" };
+    }
     ({ picture } = outcome);
     source = connection;
     return { tag: "read", damaged: damage.length };
@@ -155,7 +164,7 @@ function loadActors(shared: Shared) {
         read(input.mode, signal),
       ),
       migrate: fromPromise<void, void>(async () => {
-        await connected(shared).claim(new Map([["schema", shared.schema]]));
+        await connected(shared).claim(new Map([["schema", shared.schema], ...untagged]));
       }),
       quarantine: fromPromise<void, void>(quarantine),
       replay: fromPromise<number, void>(replay),

@@ -34,8 +34,6 @@ export interface SyncConfig<T extends TableSchemas, E extends EventDefinitions> 
   readonly durability?: "relaxed" | "strict";
   /** What to do where storage cannot be opened. Default `required`: wait and say so. */
   readonly storage?: "required" | "memory-if-unavailable";
-  /** Version of the app's data: a tab that meets data of a newer one changes nothing, and says `outdated`. Default 1. */
-  readonly schema?: { readonly version: number };
   /** Sees every event and transition of the engine's actors. What it throws is ignored. */
   readonly inspect?: (event: InspectionEvent) => void;
   /** The ports to the outside. Default: the browser's. */
@@ -97,6 +95,8 @@ export interface SyncStatus {
   readonly quarantined: number;
   /** Log records that this tab knows of but has not taken in yet. */
   readonly behind: number;
+  /** Rows that the leader writes anew for this version of the app, in the background; null when there are none. */
+  readonly migration: { readonly done: number; readonly total: number } | null;
   readonly lastSyncedAt: number | null;
   /** Messages from other tabs that were not understood, and dropped. */
   readonly ignored: number;
@@ -124,6 +124,8 @@ export interface QuarantineEntry {
   readonly reason: string;
   /** As it was read. */
   readonly raw: unknown;
+  /** Of a row: the `schema.version` that it was stored with. */
+  readonly schema?: number;
   /** ms since the epoch. */
   readonly at: number;
 }

@@ -2,11 +2,14 @@
 import { type Collection, type QuarantineEntry } from "./api.ts";
 import { SyncError } from "./errors.ts";
 import { type Follower } from "./follower.ts";
+import { type Definition } from "./model/definition.ts";
 import { type Envelope, type RejectedEvent } from "./model/log.ts";
+import { payloadOf } from "./model/migrate.ts";
 import { type Pipeline, type Receipt } from "./pipeline.ts";
 import { createListeners } from "./publisher.ts";
 
 export interface CollectionsOptions {
+  readonly definition: Definition;
   readonly follower: Follower;
   readonly pipeline: Pipeline;
   commit(event: { readonly name: string; readonly payload: unknown }): Receipt;
@@ -82,8 +85,12 @@ export function createCollections(options: CollectionsOptions) {
     async retry(id) {
       const found = follower.replica.rejected.get(id);
       if (found === undefined) throw missing(id);
+      const { name } = found.event;
+      const today = payloadOf(options.definition, found.event);
+      if ("issue" in today)
+        throw new SyncError("invalid_payload", `Expected a payload of today. ${today.issue}`);
       // First the new commit is safe, then the old one goes.
-      await options.commit({ name: found.event.name, payload: found.event.payload }).durable;
+      await options.commit({ name, payload: today.value }).durable;
       await dismiss("rejected", id);
     },
     async discard(id) {

@@ -2,7 +2,7 @@
  * Keeps a tab's memory in step with the log: takes in records and pictures of the disk, and tells what follows from them.
  * Decides nothing about when to read or write: that is the machines'.
  */
-import { type QuarantineEntry } from "./api.ts";
+import { type QuarantineEntry, type SyncStatus } from "./api.ts";
 import { createBaseIndex } from "./model/base-index.ts";
 import { type Definition } from "./model/definition.ts";
 import { type Ledger } from "./model/fold.ts";
@@ -46,7 +46,7 @@ export function createFollower({
   signal,
 }: FollowerOptions) {
   const replica = createReplica(definition, tab);
-  const index = createBaseIndex();
+  const index = createBaseIndex(schema, definition.migrate === undefined ? 0 : schema);
   const quarantine = new Map<string, QuarantineEntry>();
   const recent = new Map<number, LogRecord>();
   let ledger: Ledger | undefined;
@@ -58,6 +58,18 @@ export function createFollower({
   let shown = false;
   /** Of the latest base that was taken over. */
   let floor = 0;
+  /** Newer code took the data over. */
+  let closed = false;
+  let migration: SyncStatus["migration"] = null;
+
+  /** `left`: rows that the leader still has to write anew. */
+  function setMigration(left: number): void {
+    const total = Math.max(migration?.total ?? 0, left);
+    const done = total - left;
+    if (left === 0) migration = null;
+    else if (migration?.done !== done || migration.total !== total)
+      migration = Object.freeze({ done, total });
+  }
 
   function take(effects: Effects): void {
     settle(effects.settlements);
@@ -143,6 +155,7 @@ export function createFollower({
       log,
       rows: (publication) => applyBase(base, picture, publication),
     });
+    setMigration(index.outdated());
     floor = meta.floor;
     incarnation = meta.incarnation;
     if (ledger !== undefined) {
@@ -180,6 +193,7 @@ export function createFollower({
 
     /** Takes in the record at a position of the log, from wherever it came. */
     receive(position: number, record: LogRecord): void {
+      if (closed) return;
       heard = Math.max(heard, position);
       if (record.schema > schema) {
         signal({ type: "schema.newer" });
@@ -252,6 +266,14 @@ export function createFollower({
       return changes.filter(({ after }) => after === undefined).length;
     },
 
+    get migration() {
+      return migration;
+    },
+    setMigration,
+    /** Newer code decides from now on: what this tab shows stays as it is. */
+    close(): void {
+      closed = true;
+    },
     /** Starts the leader's bookkeeping: the next whole picture fills it. */
     startLeading(): void {
       ledger = { floor: 0, settled: { position: 0, index: 0 }, writers: {}, tail: new Map() };

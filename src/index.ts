@@ -29,6 +29,7 @@ export type {
   ModelConfig,
   PayloadOf,
   RowOf,
+  SchemaConfig,
   TableSchemas,
   TableView,
 } from "./model/definition.ts";

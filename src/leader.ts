@@ -114,7 +114,7 @@ export function handoffActors(shared: Shared) {
     if (signal.aborted || planned === undefined || ledger === undefined || term === undefined)
       return "nothing";
     const meta: Partial<Meta> = {
-      manifest: planned.manifest as Meta["manifest"],
+      manifest: planned.manifest,
       floor: planned.floor,
       settled: planned.settled,
       writers: planned.writers as Meta["writers"],
@@ -149,7 +149,11 @@ export function handoffActors(shared: Shared) {
     ledger.floor = planned.floor;
     ledger.writers = planned.writers;
     for (const position of planned.folded) ledger.tail.delete(position);
-    return "done";
+    const left = follower.index.outdated();
+    if (follower.migration === null) return "done";
+    follower.setMigration(left);
+    tabs.beat();
+    return left > 0 ? "more" : "done";
   }
 
   return handoffMachine.provide({

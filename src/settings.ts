@@ -21,7 +21,6 @@ interface Settings {
   readonly name: string;
   readonly durability: "relaxed" | "strict";
   readonly mayUseMemory: boolean;
-  readonly schema: number;
 }
 
 function expectText(what: string, value: unknown): string {
@@ -52,14 +51,9 @@ export function readSettings(config: SyncConfig<TableSchemas, EventDefinitions>)
   const user = config.user === undefined ? "" : expectText("user", config.user);
   expectOneOf("durability", config.durability, ["relaxed", "strict"]);
   expectOneOf("storage", config.storage, ["required", "memory-if-unavailable"]);
-  const schema = config.schema?.version ?? 1;
-  if (!Number.isSafeInteger(schema) || schema < 1) {
-    throw new SyncError("config", `Expected schema.version to be 1 or more, got ${show(schema)}`);
-  }
   return {
     name: `sssync/${expectText("name", config.name)}/${user}`,
     durability: config.durability ?? "relaxed",
     mayUseMemory: config.storage === "memory-if-unavailable",
-    schema,
   };
 }

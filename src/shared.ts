@@ -70,9 +70,9 @@ export async function keepDamage(
   picture: Picture,
   now: number,
 ): Promise<void> {
-  const puts = picture.damage.map(({ key, raw, reason }): readonly [string, unknown] => [
+  const puts = picture.damage.map(({ key, ...rest }): readonly [string, unknown] => [
     key,
-    { raw, reason, at: now },
+    { ...rest, at: now },
   ]);
   await connection.quarantine(puts, []);
 }
@@ -80,7 +80,7 @@ export async function keepDamage(
 /** Quarantined pieces by their place, as stored. */
 export function quarantineEntries(picture: Picture, now: number): QuarantineEntry[] {
   const stored = picture.quarantine.map(([id, value]): QuarantineEntry => {
-    const { reason, raw, at } = (
+    const { reason, raw, at, schema } = (
       typeof value === "object" && value !== null ? value : {}
     ) as Partial<QuarantineEntry>;
     return {
@@ -88,10 +88,8 @@ export function quarantineEntries(picture: Picture, now: number): QuarantineEntr
       reason: typeof reason === "string" ? reason : "",
       raw,
       at: typeof at === "number" ? at : now,
+      ...(typeof schema === "number" ? { schema } : {}),
     };
   });
-  return [
-    ...stored,
-    ...picture.damage.map(({ key, raw, reason }) => ({ id: key, raw, reason, at: now })),
-  ];
+  return [...stored, ...picture.damage.map(({ key, ...rest }) => ({ id: key, ...rest, at: now }))];
 }

@@ -14,6 +14,7 @@ export interface StatusFacts {
   readonly rejected: number;
   readonly quarantined: number;
   readonly behind: number;
+  readonly migration: SyncStatus["migration"];
   readonly ignored: number;
   readonly reason: string | undefined;
   /** Why data is gone. */
@@ -99,6 +100,7 @@ export function deriveStatus(facts: StatusFacts, last: SyncStatus | undefined): 
     rejected: facts.rejected,
     quarantined: facts.quarantined,
     behind: facts.behind,
+    migration: facts.migration,
     lastSyncedAt: null,
     ignored: facts.ignored,
     fault:

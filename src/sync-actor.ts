@@ -67,8 +67,9 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   config: SyncConfig<T, E>,
 ): SyncActor<T, E> {
   const settings = readSettings(config as unknown as SyncConfig<TableSchemas, EventDefinitions>);
-  const { name, schema } = settings;
+  const { name } = settings;
   const definition = compile(config, isDevelopment());
+  const { schema } = definition;
   const environment = config.environment ?? (pageEnvironment ??= browserEnvironment());
   const turn = enlist(environment, name);
   const { clock, lifecycle } = environment;
@@ -131,6 +132,8 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     heard: (position) => follower.hear(position),
     look: follower.look,
     newer: () => send({ type: "schema.newer" }),
+    left: () => follower.index.outdated(),
+    migrating: (left) => follower.setMigration(left),
     leader(alive) {
       leaderSeen = alive;
       if (alive) send({ type: "heartbeat.seen" });
@@ -200,7 +203,10 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
           tabs.leave();
         },
         ready: () => readiness.resolve(),
-        unusable: (_, { code }) => readiness.reject(unusable(code)),
+        unusable: (_, { code }) => {
+          if (code === "outdated") follower.close();
+          readiness.reject(unusable(code));
+        },
       },
     }),
     {
@@ -255,6 +261,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       rejected: collections.rejected.size,
       quarantined: follower.quarantine.size,
       behind: follower.behind(),
+      migration: follower.migration,
       ignored,
       reason: shared.reason,
       lost,
@@ -302,6 +309,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   }
 
   const collections = createCollections({
+    definition,
     follower,
     pipeline,
     commit,

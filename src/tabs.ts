@@ -21,6 +21,9 @@ export interface TabsOptions {
   look(): void;
   newer(): void;
   leader(alive: boolean): void;
+  /** Rows that the leader still has to migrate, as it says. */
+  left(): number;
+  migrating(left: number): void;
   ignored(): void;
 }
 
@@ -38,7 +41,10 @@ export function createTabs(options: TabsOptions) {
 
   function beat(): void {
     const term = options.term();
-    if (term !== undefined) post({ kind: "heartbeat", term, position: options.position() });
+    if (term === undefined) return;
+    const left = options.left();
+    const rest = left > 0 ? { left } : {};
+    post({ kind: "heartbeat", term, position: options.position(), ...rest });
   }
 
   function receive(raw: unknown): void {
@@ -78,6 +84,8 @@ export function createTabs(options: TabsOptions) {
         return;
       }
       case "heartbeat":
+        // One of older code knows nothing of it.
+        if (message.schema === head.schema) options.migrating(message.left ?? 0);
         options.leader(true);
         options.heard(message.position);
         return;

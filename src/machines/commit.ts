@@ -158,7 +158,15 @@ export const commitMachine = setup({
               target: "persisting",
               meta: { tid: "commit.batch" },
             },
-            drain: { target: "#commit.closed", meta: { tid: "commit.closedIdle" } },
+            drain: [
+              {
+                guard: "hasQueued",
+                target: "persisting",
+                actions: "closeGate",
+                meta: { tid: "commit.drainQueued" },
+              },
+              { target: "#commit.closed", meta: { tid: "commit.closedIdle" } },
+            ],
           },
         },
         persisting: {

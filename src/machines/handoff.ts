@@ -230,6 +230,12 @@ export const handoffMachine = setup({
                     actions: "tellTermLost",
                     meta: { tid: "handoff.foldFenced" },
                   },
+                  // Of a migration; what was committed meanwhile is decided first.
+                  {
+                    guard: { type: "hasMore", params: ({ event }) => ({ result: event.output }) },
+                    target: "deciding",
+                    meta: { tid: "handoff.foldMore" },
+                  },
                   // What was logged meanwhile has nobody else who would think of it.
                   { guard: "hasUndecided", target: "resting", meta: { tid: "handoff.grown" } },
                   { target: "asleep", meta: { tid: "handoff.folded" } },

@@ -235,7 +235,11 @@ export const loadMachine = setup({
       entry: "tellRecovering",
       always: { target: "reading", meta: { tid: "load.recover" } },
     },
-    outdated: { entry: "tellOutdated" },
+    outdated: {
+      entry: "tellOutdated",
+      // What was committed before is still to be written, and a new connection is written to only after it was read.
+      on: { "storage.opened": { target: "reading", meta: { tid: "load.reopenedOutdated" } } },
+    },
     failed: { entry: "tellFailed" },
   },
   options: { maxIterations },

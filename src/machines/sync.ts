@@ -211,6 +211,10 @@ export const syncMachine = setup({
     },
     outdated: {
       entry: ["drainCommits", "retire", { type: "unusable", params: { code: "outdated" } }],
+      on: {
+        "load.outdated": { meta: { tid: "sync.stillOutdated" } },
+        "schema.newer": { meta: { tid: "sync.stillNewer" } },
+      },
     },
     failed: {
       entry: ["drainCommits", "retire", { type: "unusable", params: { code: "load_failed" } }],

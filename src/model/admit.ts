@@ -3,7 +3,8 @@
  * app's tables; what does not is damage, for quarantine. Nothing in the engine applies a record that came another way (G12).
  */
 import { type Definition } from "./definition.ts";
-import { type LogRecord, type Row, type RowImage } from "./log.ts";
+import { type LogRecord, type RowImage } from "./log.ts";
+import { rowOf } from "./migrate.ts";
 import { decodeRecord } from "./stored.ts";
 
 /** Something that could not be understood, as it goes into quarantine. `key` says where it was. */
@@ -11,6 +12,8 @@ export interface Damage {
   readonly key: string;
   readonly raw: unknown;
   readonly reason: string;
+  /** Of a row: the schema version that it was written with. */
+  readonly schema?: number;
 }
 
 export interface Admitted {
@@ -24,14 +27,15 @@ export function admit(definition: Definition, stored: unknown): Admitted | undef
   if (record === undefined) return undefined;
   const damage: Damage[] = [];
   if (record.kind !== "base") return { record, damage };
+  const { schema } = record;
   const check = (image: RowImage): RowImage => {
     const [table, id, row, pos] = image;
     // Rows of tables that this code does not know are not shown, and not judged.
-    const kept = row === null ? undefined : definition.tables.get(table)?.parser.keep(row);
-    if (kept === undefined) return image;
-    // With the defaults that the row will have when it is read from its segment.
-    if ("value" in kept) return kept.value === row ? image : [table, id, kept.value as Row, pos];
-    damage.push({ key: `row/${table}/${id}`, raw: row, reason: kept.issue });
+    if (row === null || !definition.tables.has(table)) return image;
+    // As the row will be when it is read from its segment: migrated, and with its defaults.
+    const kept = rowOf(definition, table, row, schema);
+    if ("value" in kept) return kept.value === row ? image : [table, id, kept.value, pos];
+    damage.push({ key: `row/${table}/${id}`, raw: row, reason: kept.issue, schema });
     return [table, id, null, pos];
   };
   return { record: Object.freeze({ ...record, changes: record.changes.map(check) }), damage };

@@ -17,6 +17,10 @@ export interface Run {
   readonly to: number;
 }
 
+/** Whether two marks are of one record. A migration writes anew what the base at one position is: the version tells. */
+const isSame = (a: SegmentMark, b: SegmentMark): boolean =>
+  a.no === b.no && a.pos === b.pos && a.schema === b.schema;
+
 function indexOfId(ids: readonly string[], id: string): number {
   let low = 0;
   let high = ids.length - 1;
@@ -42,7 +46,8 @@ export function segmentFor(segments: readonly SegmentMark[], id: string): number
   return low;
 }
 
-export function createBaseIndex() {
+/** `schema`: of what this code writes. Segments below `oldest` are to be written anew. */
+export function createBaseIndex(schema = 1, oldest = 0) {
   const segments = new Map<string, SegmentState[]>();
   const moved = new Map<string, Map<string, number>>();
 
@@ -60,7 +65,11 @@ export function createBaseIndex() {
       : (segment.positions[at] as number);
   }
 
+  /** Rows of damaged segments, and of tables that this code does not know, are not known: they stay as they are. */
+  const isOutdated = (it: SegmentState): boolean => it.schema < oldest && it.ids.length > 0;
+
   return {
+    schema,
     segments: ofTable,
     moved: moved as ReadonlyMap<string, ReadonlyMap<string, number>>,
     /** Position that made a row of the base what it is; 0 when unknown. */
@@ -79,15 +88,15 @@ export function createBaseIndex() {
     unread(manifest: Manifest): readonly (readonly [table: string, mark: SegmentMark])[] {
       return Object.entries(manifest).flatMap(([table, marks]) =>
         marks
-          .filter((mark) => !ofTable(table).some((it) => it.no === mark.no && it.pos === mark.pos))
+          .filter((mark) => !ofTable(table).some((it) => isSame(it, mark)))
           .map((mark) => [table, mark] as const),
       );
     },
 
     /** Whether each segment of the manifest is known here or was read: what was read may be older than what is known. */
     covers(manifest: Manifest, read: ReadonlyMap<string, readonly SegmentState[]>): boolean {
-      return this.unread(manifest).every(([table, { no, pos }]) =>
-        read.get(table)?.some((it) => it.no === no && it.pos === pos),
+      return this.unread(manifest).every(([table, mark]) =>
+        read.get(table)?.some((it) => isSame(it, mark)),
       );
     },
 
@@ -108,8 +117,7 @@ export function createBaseIndex() {
         // What was read may have become known meanwhile: it is one segment all the same.
         const kept = before.filter(
           (it) =>
-            marks.some((mark) => mark.no === it.no && mark.pos === it.pos) &&
-            !fresh.some((other) => other.no === it.no),
+            marks.some((mark) => isSame(it, mark)) && !fresh.some((other) => other.no === it.no),
         );
         const ids = new Set(moved.get(table)?.keys());
         for (const it of before) if (!kept.includes(it)) for (const id of it.ids) ids.add(id);
@@ -141,16 +149,33 @@ export function createBaseIndex() {
       return Object.fromEntries(
         Array.from(segments, ([table, list]) => [
           table,
-          list.map(({ no, low, count, pos }) => ({ no, low, count, pos })),
+          list.map(({ no, low, count, pos, schema: of }) => ({ no, low, count, pos, schema: of })),
         ]),
       );
     },
 
-    /** The runs of segments that hold changed rows. A table without segments is one run from 0 to 0. */
-    dirty(): readonly Run[] {
-      return Array.from(moved, ([table, ids]) => {
+    /** Rows in segments that are to be written anew, as their schema is an older one. */
+    outdated(): number {
+      let rows = 0;
+      for (const it of Array.from(segments.values()).flat()) if (isOutdated(it)) rows += it.count;
+      return rows;
+    },
+
+    /**
+     * The runs of segments that hold changed rows, and of up to `most` outdated ones. A table without segments is one run
+     * from 0 to 0.
+     */
+    dirty(most = 0): readonly Run[] {
+      let left = most;
+      return Array.from(new Set([...moved.keys(), ...segments.keys()]), (table) => {
         const list = ofTable(table);
-        const touched = new Set(Array.from(ids.keys(), (id) => segmentFor(list, id)));
+        const ids = Array.from(moved.get(table)?.keys() ?? []);
+        const touched = new Set(ids.map((id) => segmentFor(list, id)));
+        for (let at = 0; at < list.length && left > 0; at += 1) {
+          if (!isOutdated(list[at] as SegmentState)) continue;
+          touched.add(at);
+          left -= 1;
+        }
         const runs: Run[] = [];
         for (const at of Array.from(touched).toSorted((a, b) => a - b)) {
           const last = runs.at(-1);

@@ -6,14 +6,19 @@ import {
   type UpdateAction,
   type UpsertAction,
 } from "./action.ts";
-import { show } from "./json.ts";
+import { type Json, type JsonObject, show } from "./json.ts";
 import { type AnySchema, type Parser, createParser } from "./schema.ts";
 
 /** One kind of event: its schema, and how events of the kind relate to each other. */
 export interface EventDefinition<S extends AnySchema = AnySchema> {
   readonly schema: S;
-  /** Version of the schema: a positive integer. Default 1. */
+  /** Version of the schema: a positive integer, stored with each event. Default 1. */
   readonly version?: number;
+  /**
+   * Makes a payload of this version from a stored one of version `from`, which is lower. Pure; the payload is frozen. What
+   * it returns is parsed by `schema`. Without it older payloads are validated as they are.
+   */
+  upcast?(payload: Json, from: number): Json;
   /** Idempotency key of a payload: of the events with one key the first counts, the others are decided `duplicate`. */
   dedupe?(payload: v.InferOutput<S>): string;
   /**
@@ -76,10 +81,23 @@ export type Materializer<P, T extends TableSchemas> = (
   context: MaterializerContext<T>,
 ) => readonly ActionOn<T>[];
 
+/** Version of the app's data, and how rows of older versions become rows of this one. */
+export interface SchemaConfig {
+  /** A whole number from 1. A tab that meets data of a higher one changes nothing, and says `outdated`. */
+  readonly version: number;
+  /**
+   * Makes a row of this version from a stored one of version `from`, which is lower; `null` deletes it. Pure; the row is
+   * frozen, and keeps its id. Without it older rows are validated as they are.
+   */
+  migrate?(table: string, row: JsonObject, from: number): JsonObject | null;
+}
+
 export interface ModelConfig<T extends TableSchemas, E extends EventDefinitions> {
   readonly tables: T;
   readonly events: E;
   readonly materializers: { readonly [N in keyof E]: Materializer<PayloadOf<E[N]>, T> };
+  /** Version of the app's data. Default `{ version: 1 }`. */
+  readonly schema?: SchemaConfig;
 }
 
 type AnyMaterializer = (payload: unknown, context: unknown) => unknown;
@@ -89,6 +107,7 @@ export interface EventSpec {
   readonly name: string;
   readonly version: number;
   readonly parser: Parser;
+  readonly upcast: EventDefinition["upcast"];
   readonly materialize: AnyMaterializer;
   readonly dedupe: ((payload: unknown) => string) | undefined;
   readonly coalesce: ((payload: unknown) => string) | undefined;
@@ -103,6 +122,8 @@ export interface TableSpec {
 export interface Definition {
   readonly events: ReadonlyMap<string, EventSpec>;
   readonly tables: ReadonlyMap<string, TableSpec>;
+  readonly schema: number;
+  readonly migrate: SchemaConfig["migrate"];
   /** Run materializers twice, on frozen input, and compare. */
   readonly development: boolean;
 }
@@ -124,6 +145,11 @@ function expectName(what: string, name: string): void {
       `Expected the name of ${what} to match ${names.source}, got ${show(name)}`,
     );
   }
+}
+
+function expectVersion(what: string, value: unknown = 1): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return value;
+  throw new SyncError("config", `Expected ${what} to be 1 or more, got ${show(value)}`);
 }
 
 function expectFunction(what: string, value: unknown): void {
@@ -206,19 +232,14 @@ export function compile<T extends TableSchemas, E extends EventDefinitions>(
         `Expected ${what} to have a materializer, got ${show(materialize)}`,
       );
     }
-    const version = definition.version ?? 1;
-    if (!Number.isSafeInteger(version) || version < 1) {
-      throw new SyncError(
-        "config",
-        `Expected the version of ${what} to be 1 or more, got ${show(version)}`,
-      );
-    }
+    expectFunction(`upcast of ${what}`, definition.upcast);
     expectFunction(`dedupe of ${what}`, definition.dedupe);
     expectFunction(`coalesce of ${what}`, definition.coalesce);
     events.set(name, {
       name,
-      version,
+      version: expectVersion(`the version of ${what}`, definition.version),
       parser: createParser(what, definition.schema),
+      upcast: definition.upcast?.bind(definition),
       materialize: materialize as AnyMaterializer,
       dedupe: definition.dedupe?.bind(definition),
       coalesce: definition.coalesce?.bind(definition),
@@ -232,5 +253,13 @@ export function compile<T extends TableSchemas, E extends EventDefinitions>(
       );
     }
   }
-  return { events, tables, development };
+  const schema = expectRecord("schema", config.schema ?? {}) as Partial<SchemaConfig>;
+  expectFunction("schema.migrate", schema.migrate);
+  return {
+    events,
+    tables,
+    schema: expectVersion("schema.version", schema.version),
+    migrate: schema.migrate?.bind(schema),
+    development,
+  };
 }

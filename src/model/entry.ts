@@ -4,6 +4,7 @@ import { type Definition } from "./definition.ts";
 import { type Json, sameJson } from "./json.ts";
 import { type BaseRecord, type Envelope, type RejectedEvent, type RowImage } from "./log.ts";
 import { type Outcome, type Unit } from "./materialize.ts";
+import { payloadOf } from "./migrate.ts";
 import { type Placeable } from "./rebase.ts";
 import { type Table } from "./table.ts";
 
@@ -80,13 +81,19 @@ export function replayable(
 ): { readonly unit: Unit; readonly invalid: SyncError | undefined } {
   let invalid: SyncError | undefined;
   const unit = stored.map((event) => {
-    const kept = definition.events.get(event.name)?.parser.keep(event.payload);
-    if (kept !== undefined && "value" in kept) return { ...event, payload: kept.value };
-    if (kept !== undefined)
-      invalid ??= new SyncError(
-        "invalid_payload",
-        `Expected a valid payload of "${event.name}". ${kept.issue}`,
-      );
+    const spec = definition.events.get(event.name);
+    // What runs it says that the event is unknown.
+    if (spec === undefined) return event;
+    const kept = payloadOf(definition, event);
+    if ("value" in kept) {
+      // The version says of which the payload is.
+      const version = spec.upcast === undefined ? event.v : spec.version;
+      return { ...event, v: version, payload: kept.value };
+    }
+    invalid ??= new SyncError(
+      "invalid_payload",
+      `Expected a valid payload of "${event.name}". ${kept.issue}`,
+    );
     return event;
   });
   return { unit, invalid };

@@ -5,7 +5,8 @@
  * 1. A base record decides whole records, from the oldest on, and carries the after-images of every row they touched.
  * 2. The trailing event of a coalescing run is decided only if nothing was logged after it (`tail`): its place may be taken.
  * 3. A fold writes the base at its position, never base + overlay. While it is encoded only the overlay moves.
- * 4. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
+ * 4. Segments of an older schema are written anew, some with each fold; memory has their rows as the app's `migrate` made them.
+ * 5. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
  */
 import { type BaseIndex, type SegmentState } from "./base-index.ts";
 import {
@@ -74,6 +75,9 @@ export function addToMark(mark: WriterMark | undefined, n: number, at: number): 
   return { max: n, missing: [...missing, ...skipped], at };
 }
 
+/** Segments of an older schema that one fold writes anew: commits and other tabs wait for one fold at most. */
+const mostOutdated = 20;
+
 /** Marks of tabs that wrote last long ago are dropped beyond this number. */
 const mostWriters = 1000;
 
@@ -141,13 +145,13 @@ export function* planFold(
   let floor = ledger.floor;
   for (const [position, record] of ledger.tail)
     if (record.kind !== "commit") floor = Math.max(floor, position);
-  if (floor === ledger.floor) return undefined;
+  if (floor === ledger.floor && index.outdated() === 0) return undefined;
   const settled = ledger.settled;
 
   const segments: [string, number, StoredSegment][] = [];
   const dropped: [string, number][] = [];
   const next = new Map<string, SegmentState[]>();
-  for (const run of index.dirty().toReversed()) {
+  for (const run of index.dirty(mostOutdated).toReversed()) {
     const table = replica.tables.get(run.table);
     if (table === undefined) continue;
     const list = next.get(run.table) ?? [...index.segments(run.table)];
@@ -162,7 +166,7 @@ export function* planFold(
     let rows: Row[] = [];
     const flush = (): void => {
       const positions = rows.map((row) => index.position(run.table, row.id));
-      const stored = encodeSegment(rows, positions);
+      const stored = encodeSegment(rows, positions, index.schema);
       no += 1;
       segments.push([run.table, no, stored]);
       made.push({
@@ -170,6 +174,7 @@ export function* planFold(
         low: (rows[0] as Row).id,
         count: rows.length,
         pos: floor,
+        schema: index.schema,
         ids: stored.ids,
         positions: stored.pos,
       });
@@ -210,11 +215,12 @@ export function* planFold(
     .slice(0, mostWriters);
   const manifest: Record<string, Manifest[string]> = { ...index.manifest() };
   for (const [table, list] of next) {
-    manifest[table] = list.map(({ no: number, low, count, pos }) => ({
-      no: number,
+    manifest[table] = list.map(({ no, low, count, pos, schema }) => ({
+      no,
       low,
       count,
       pos,
+      schema,
     }));
   }
   return {

@@ -87,6 +87,8 @@ export interface SegmentMark {
   readonly count: number;
   /** Position of the base at which it was written: another one means that it changed. */
   readonly pos: number;
+  /** The app's schema version that its rows are of. */
+  readonly schema: number;
 }
 
 export type Manifest = Readonly<Record<string, readonly SegmentMark[]>>;

@@ -88,7 +88,7 @@ const wrong = (spec: EventSpec, expected: string, got: string): SyncError =>
   );
 
 /** Whether two results are two JSON values. What is not JSON is never like itself, and refused for what it is. */
-function differ(first: unknown, second: unknown): boolean {
+export function differ(first: unknown, second: unknown): boolean {
   if (sameJson(first as Json, second as Json)) return false;
   const [a, b] = [toJson(first), toJson(second)];
   return "value" in a && "value" in b && !sameJson(a.value, b.value);

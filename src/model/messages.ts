@@ -14,8 +14,14 @@ const message = v.variant("kind", [
     position: whole,
     record: v.optional(v.unknown()),
   }),
-  /** The leader lives; `position` is how far it knows the log. */
-  v.object({ kind: v.literal("heartbeat"), ...head, term: whole, position: whole }),
+  /** The leader lives; `position` is how far it knows the log, `left` how many rows it still has to migrate. */
+  v.object({
+    kind: v.literal("heartbeat"),
+    ...head,
+    term: whole,
+    position: whole,
+    left: v.optional(whole),
+  }),
   /** Asks the leader to show itself. */
   v.object({ kind: v.literal("poke"), ...head }),
   /** The leader is about to release the lock. */

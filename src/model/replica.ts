@@ -91,6 +91,8 @@ export function createReplica(definition: Definition, tab: string) {
   const overlay: Entry[] = [];
   /** Those that do not apply: counted often, and rare. */
   const failed = new Set<Entry>();
+  /** Whether stored events are made entries: `upcast` may run. */
+  let reading = false;
   /** How many entries of the overlay are logged: they are the first ones. */
   let logged = 0;
   let position = 0;
@@ -256,10 +258,12 @@ export function createReplica(definition: Definition, tab: string) {
   }
 
   function entriesOf(record: CommitRecord, at: number): Entry[] {
+    reading = true;
     const entries = unitsOf(record.events).map((stored) => {
       const { unit, invalid } = replayable(definition, stored);
       return createEntry(unit, record, invalid);
     });
+    reading = false;
     place(entries, at);
     return entries;
   }
@@ -272,7 +276,8 @@ export function createReplica(definition: Definition, tab: string) {
     rejected,
     /** Dedupe keys that decided events took. */
     keys: decided.keys,
-    materializing: () => materializer.running,
+    /** Whether a function of the app runs that must not commit. */
+    materializing: () => materializer.running || reading,
     /** Everything in the log up to here is in memory. */
     position: () => position,
     settled: () => settled,

@@ -10,13 +10,19 @@ export const segmentSize = 1000;
 /** A segment as stored. A row without a column's property has `undefined` there. */
 export interface StoredSegment {
   readonly v: 1;
+  /** The app's schema version that the rows are of. */
+  readonly schema: number;
   readonly ids: readonly string[];
   readonly columns: readonly (readonly [name: string, values: readonly unknown[]])[];
   /** Position that made each row what it is; one number when it is the same for all. */
   readonly pos: number | readonly number[];
 }
 
-export function encodeSegment(rows: readonly Row[], positions: readonly number[]): StoredSegment {
+export function encodeSegment(
+  rows: readonly Row[],
+  positions: readonly number[],
+  schema: number,
+): StoredSegment {
   const columns = new Map<string, unknown[]>();
   rows.forEach((row, index) => {
     for (const name in row) {
@@ -32,6 +38,7 @@ export function encodeSegment(rows: readonly Row[], positions: readonly number[]
   const [first] = positions;
   return {
     v: 1,
+    schema,
     ids: rows.map((row) => row.id),
     columns: Array.from(columns),
     pos: positions.every((pos) => pos === first) ? (first ?? 0) : positions,
@@ -40,6 +47,8 @@ export function encodeSegment(rows: readonly Row[], positions: readonly number[]
 
 export type DecodedSegment =
   | {
+      /** Undefined where it was written before segments had it. */
+      readonly schema: number | undefined;
       readonly ids: readonly string[];
       readonly pos: number | readonly number[];
       readonly names: readonly string[];
@@ -55,8 +64,10 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** Reads a stored segment. Nothing is trusted: what is not as `encodeSegment` makes it is a reason. */
 export function decodeSegment(value: unknown): DecodedSegment {
   if (!isObject(value)) return { reason: "Expected a segment to be an object" };
-  const { v, ids, columns, pos } = value;
+  const { v, schema, ids, columns, pos } = value;
   if (v !== 1) return { reason: "Expected a segment of version 1" };
+  if (schema !== undefined && !Number.isSafeInteger(schema))
+    return { reason: "Expected a segment to have a schema version" };
   if (!Array.isArray(ids) || !Array.isArray(columns))
     return { reason: "Expected a segment with ids and columns" };
   const count = ids.length;
@@ -93,6 +104,7 @@ export function decodeSegment(value: unknown): DecodedSegment {
     values.push(items);
   }
   return {
+    schema: schema as number | undefined,
     ids: ids as readonly string[],
     pos: pos as number | readonly number[],
     names,

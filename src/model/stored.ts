@@ -1,7 +1,7 @@
 /** What is read from disk or arrives in a message, checked. Nothing from outside is trusted (G12). */
 import * as v from "valibot";
 import { type Json, maxDepth, toJson } from "./json.ts";
-import { type Envelope, type LogRecord, type RejectedEvent } from "./log.ts";
+import { type Envelope, type LogRecord, type Manifest, type RejectedEvent } from "./log.ts";
 import { type StoredEnvelope, unpack } from "./packed.ts";
 
 /** Layout of the database's content. A database of a newer format is not touched. */
@@ -94,7 +94,13 @@ export function decodeRecord(value: unknown): LogRecord | undefined {
 export const decodeRejected = (value: unknown): RejectedEvent | undefined =>
   jsonOf(parsed(rejectedEvent, value)) as RejectedEvent | undefined;
 
-const mark = v.object({ no: whole, low: v.string(), count: whole, pos: whole });
+const mark = v.object({
+  no: whole,
+  low: v.string(),
+  count: whole,
+  pos: whole,
+  schema: v.optional(whole),
+});
 
 const metaEntries = {
   format: whole,
@@ -108,12 +114,16 @@ const metaEntries = {
   writers: v.record(v.string(), v.object({ max: whole, missing: v.array(whole), at: v.number() })),
   manifest: v.record(v.string(), v.array(mark)),
   keys: v.array(takenKey),
+  /** Schema of segments that do not say theirs: that of `meta` before it was raised for the first time. */
+  untagged: v.optional(whole),
 };
 
 const metaSchema = v.object(metaEntries);
 
 /** The entries of the `meta` store. */
-export type Meta = v.InferOutput<typeof metaSchema>;
+export type Meta = Omit<v.InferOutput<typeof metaSchema>, "manifest"> & {
+  readonly manifest: Manifest;
+};
 
 /** `meta` as stored → checked, or what is wrong with it. */
 export function decodeMeta(
@@ -122,7 +132,15 @@ export function decodeMeta(
   const found = parsed(whole, stored.get("format"));
   if (found !== undefined && found > format) return { newer: found };
   const result = v.safeParse(metaSchema, Object.fromEntries(stored));
-  if (result.success) return { meta: result.output };
+  if (result.success) {
+    const { manifest, untagged, ...rest } = result.output;
+    const older = untagged ?? rest.schema;
+    const tagged = Object.entries(manifest).map(([table, marks]) => [
+      table,
+      marks.map((it) => ({ ...it, schema: it.schema ?? older })),
+    ]);
+    return { meta: { ...rest, untagged, manifest: Object.fromEntries(tagged) as Manifest } };
+  }
   const [issue] = result.issues;
   return {
     reason: `Expected "meta" to be readable: ${v.getDotPath(issue) ?? ""} ${issue.message}`,

@@ -7,8 +7,9 @@
 import { type Damage, admit } from "../model/admit.ts";
 import { type BaseIndex, type SegmentState } from "../model/base-index.ts";
 import { type Definition } from "../model/definition.ts";
-import { type LogRecord, type RejectedEvent, type Row } from "../model/log.ts";
+import { type LogRecord, type RejectedEvent, type Row, type SegmentMark } from "../model/log.ts";
 import { rowsFromColumns } from "../model/columns.ts";
+import { isOlder, rowOf } from "../model/migrate.ts";
 import { decodeSegment } from "../model/segment.ts";
 import { type Meta, decodeMeta, decodeRejected } from "../model/stored.ts";
 import { type Connection, type SegmentKey } from "./ports.ts";
@@ -59,7 +60,7 @@ const placeholder: LogRecord = {
 function readSegment(
   definition: Definition,
   [table, no]: SegmentKey,
-  mark: { readonly low: string; readonly count: number; readonly pos: number },
+  mark: SegmentMark,
   value: unknown,
   base: { read: Map<string, SegmentState[]>; rows: Map<string, Row[]> },
   damage: Damage[],
@@ -71,7 +72,7 @@ function readSegment(
   base.read.set(table, states);
   if ("reason" in segment) {
     damage.push({ key: where, raw: value, reason: segment.reason });
-    states.push({ no, ...mark, ids: [], positions: 0 });
+    states.push({ ...mark, ids: [], positions: 0 });
     return;
   }
   if (segment.ids.length !== mark.count) {
@@ -80,28 +81,33 @@ function readSegment(
   }
   const rows = base.rows.get(table) ?? [];
   base.rows.set(table, rows);
-  states.push({ no, ...mark, ids: segment.ids, positions: segment.pos });
+  const schema = segment.schema ?? mark.schema;
+  const older = isOlder(definition, schema);
+  states.push({ ...mark, ids: segment.ids, positions: segment.pos });
   const parser = definition.tables.get(table)?.parser;
   const keep = (row: Row): void => {
     if (stream === undefined) rows.push(row);
     else stream(table, row);
   };
   const whole =
-    parser?.columns && rowsFromColumns(parser.columns, segment.ids, segment.names, segment.columns);
-  if (whole !== undefined) {
+    !older &&
+    parser?.columns &&
+    rowsFromColumns(parser.columns, segment.ids, segment.names, segment.columns);
+  if (whole) {
     for (const row of whole) keep(row);
     return;
   }
   for (let at = 0; at < segment.ids.length; at += 1) {
     const raw = segment.row(at);
-    const kept = parser?.keep(raw);
-    if (kept !== undefined && "value" in kept) keep(kept.value as Row);
-    else
+    const kept = rowOf(definition, table, raw, schema);
+    if ("issue" in kept)
       damage.push({
         key: `row/${table}/${segment.ids[at] as string}`,
         raw,
-        reason: kept?.issue ?? "",
+        reason: kept.issue,
+        schema,
       });
+    else if (kept.value !== null) keep(kept.value);
   }
 }
 
@@ -143,7 +149,8 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     after,
     segments(meta) {
       decoded = decodeMeta(meta);
-      if (!whole || !("meta" in decoded)) return [];
+      // What is not for this version to read, or not yet, is not migrated in vain.
+      if (!whole || !("meta" in decoded) || decoded.meta.schema !== definition.schema) return [];
       const unread = index.unread(decoded.meta.manifest);
       wanted = unread.filter(([table]) => definition.tables.has(table));
       for (const [table, mark] of unread) {

@@ -191,7 +191,7 @@ describe("a fold", () => {
     await lab.pass(5000);
     expect((await lab.contents())["log"]).toEqual([]);
     const after = (await metaOf(lab, "manifest")) as Record<string, unknown>;
-    expect(after["others"]).toEqual([mark]);
+    expect(after["others"]).toEqual([{ ...mark, schema: 1 }]);
     const { segments } = await lab.contents();
     expect(segments?.find(([key]) => String(key) === "others,1")?.[1]).toEqual(segment);
   });

@@ -204,7 +204,7 @@ test("is not broken by a record number that jumps", () => {
 });
 
 test("finds the segment whose range holds an id", () => {
-  const marks = ["b", "d", "f"].map((low, no) => ({ no, low, count: 1, pos: 1 }));
+  const marks = ["b", "d", "f"].map((low, no) => ({ no, low, count: 1, pos: 1, schema: 1 }));
   expect(["a", "b", "c", "d", "e", "z"].map((id) => segmentFor(marks, id))).toEqual([
     0, 0, 0, 1, 1, 2,
   ]);
@@ -214,6 +214,7 @@ test("finds the segment whose range holds an id", () => {
 const segment = (no: number, pos: number, ids: string[]) => ({
   no,
   pos,
+  schema: 1,
   low: ids[0] as string,
   count: ids.length,
   ids,
@@ -222,7 +223,13 @@ const segment = (no: number, pos: number, ids: string[]) => ({
 
 test("says which rows of memory a picture leaves in doubt", () => {
   const index = createBaseIndex();
-  const mark = ({ no, pos, low, count }: ReturnType<typeof segment>) => ({ no, pos, low, count });
+  const mark = ({ no, pos, low, count, schema }: ReturnType<typeof segment>) => ({
+    no,
+    pos,
+    low,
+    count,
+    schema,
+  });
   const [s1, s2, s3] = [
     segment(1, 1, ["a", "b"]),
     segment(2, 1, ["c", "d"]),

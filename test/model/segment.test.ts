@@ -14,10 +14,10 @@ const decoded = (value: unknown): unknown => {
 };
 
 test("reads back what it wrote, with properties that only some rows have", () => {
-  const stored = structuredClone(encodeSegment(rows, [4, 5, 4]));
+  const stored = structuredClone(encodeSegment(rows, [4, 5, 4], 1));
   expect(decoded(stored)).toStrictEqual(rows);
   expect(stored.pos).toEqual([4, 5, 4]);
-  expect(encodeSegment(rows, [4, 4, 4]).pos).toBe(4);
+  expect(encodeSegment(rows, [4, 4, 4], 1).pos).toBe(4);
 });
 
 test("reads back any rows", () => {
@@ -37,6 +37,7 @@ test("reads back any rows", () => {
         encodeSegment(
           all as Row[],
           all.map((_, at) => at),
+          1,
         ),
       );
       expect(decoded(stored)).toEqual(all);
@@ -45,7 +46,7 @@ test("reads back any rows", () => {
 });
 
 test("says what is wrong with a damaged segment", () => {
-  const right = encodeSegment(rows, [1, 1, 1]);
+  const right = encodeSegment(rows, [1, 1, 1], 1);
   const wrong: readonly unknown[] = [
     undefined,
     null,

@@ -162,8 +162,8 @@ export const strangers = [
     breaks: ["G8", "G12"],
     edits: [
       [
-        "const kept = parser?.keep(raw);",
-        'const kept = (parser && { value: Object.freeze(raw) }) as ReturnType<NonNullable<typeof parser>["keep"]> | undefined;',
+        "const kept = rowOf(definition, table, raw, schema);",
+        "const kept = { value: Object.freeze(raw) } as ReturnType<typeof rowOf>;",
       ],
     ],
     tests: ["engine/fold.test.ts"],
