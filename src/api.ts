@@ -221,6 +221,24 @@ export interface SyncActor<T extends TableSchemas, E extends EventDefinitions> {
   persist(): Promise<boolean>;
   /** Makes everything durable, hands leadership over, releases everything. Resolves when it is done; idempotent. */
   stop(): Promise<void>;
-  /** Stops, and deletes the data of this device. Rejects with `undecided` while events are undecided, unless forced. */
+  /**
+   * Stops, and deletes the data of this device. Rejects with `undecided` and the number of events as `pending` while some are
+   * undecided, unless forced; with `already_running` when another engine of this name was created since; and with
+   * `storage_unavailable` when the data is not gone within 10 s, as a frozen tab holds it or the disk is broken.
+   */
   destroy(options?: { readonly force?: boolean }): Promise<void>;
+  /**
+   * Stops, and resolves with a new actor of the same configuration for another user, or for nobody in particular. Waits up to
+   * 5 s for decisions, then rejects with `undecided` and the number of events as `pending`, unless forced: what is left behind
+   * stays on disk until its user comes back. Rejects with `config`, `stopped`, or `already_running` (a second switch, or an
+   * engine of that user in this page), and then nothing was stopped.
+   *
+   * @example
+   * const theirs = await sync.switchUser("anna");
+   * await theirs.ready;
+   */
+  switchUser(
+    user: string | undefined,
+    options?: { readonly force?: boolean },
+  ): Promise<SyncActor<T, E>>;
 }

@@ -36,7 +36,7 @@ export type SyncErrorCode =
   | "conflict"
   /** The app took the commit back before it was stored. */
   | "discarded"
-  /** `destroy` while events are undecided. */
+  /** `destroy` or `switchUser` while events are undecided. */
   | "undecided"
   /** `retry` or `discard` of an id that is not in the collection. */
   | "not_found";
@@ -45,9 +45,12 @@ export type SyncErrorCode =
 export class SyncError extends Error {
   override readonly name = "SyncError";
   readonly code: SyncErrorCode;
+  /** With `undecided`: how many events are. */
+  declare readonly pending?: number;
 
-  constructor(code: SyncErrorCode, message: string, cause?: unknown) {
+  constructor(code: SyncErrorCode, message: string, cause?: unknown, pending?: number) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    if (pending !== undefined) this.pending = pending;
   }
 }

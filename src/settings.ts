@@ -24,10 +24,12 @@ interface Settings {
 }
 
 function expectText(what: string, value: unknown): string {
-  if (typeof value === "string" && value !== "") return encodeURIComponent(value);
+  // Half of a surrogate pair has no encoding.
+  if (typeof value === "string" && value !== "" && !/\p{Surrogate}/u.test(value))
+    return encodeURIComponent(value);
   throw new SyncError(
     "config",
-    `Expected ${what} to be a string that is not empty, got ${show(value)}`,
+    `Expected ${what} to be a well-formed string that is not empty, got ${show(value)}`,
   );
 }
 
@@ -41,6 +43,14 @@ function expectOneOf<V extends string>(
     "config",
     `Expected ${what} to be one of ${allowed.join(", ")}, got ${show(value)}`,
   );
+}
+
+/** The configuration for another user. */
+export function configFor<C extends { readonly user?: string }>(
+  { user: _before, ...config }: C,
+  user: string | undefined,
+): Omit<C, "user"> & { readonly user?: string } {
+  return user === undefined ? config : { ...config, user };
 }
 
 /** Throws `SyncError` `config`. */

@@ -6,18 +6,19 @@ import { createCollections } from "./collections.ts";
 import { toUnit } from "./commit-input.ts";
 import { SyncError } from "./errors.ts";
 import { createFollower } from "./follower.ts";
+import { createIdentity } from "./identity.ts";
 import { type SyncEvent, syncMachine } from "./machines/sync.ts";
 import { type EventDefinitions, type TableSchemas, compile } from "./model/definition.ts";
 import { createIdMaker } from "./model/id.ts";
 import { type Json } from "./model/json.ts";
 import { type Receipt, createPipeline } from "./pipeline.ts";
 import { callSafely, createPublisher } from "./publisher.ts";
-import { enlist } from "./registry.ts";
+import { enlist, expectFree } from "./registry.ts";
 import { createReporter } from "./reporter.ts";
 import { browserEnvironment } from "./services/browser-environment.ts";
 import { createMemoryStorage } from "./services/memory-storage.ts";
 import { type Environment, type LifecycleEvent } from "./services/ports.ts";
-import { isDevelopment, readSettings } from "./settings.ts";
+import { configFor, isDevelopment, readSettings } from "./settings.ts";
 import { type Shared } from "./shared.ts";
 import { type StatusFacts } from "./status.ts";
 import { createTabs } from "./tabs.ts";
@@ -66,7 +67,8 @@ const returning: ReadonlySet<LifecycleEvent> = new Set(["pageshow", "resume", "v
 export function createSyncActor<const T extends TableSchemas, const E extends EventDefinitions>(
   config: SyncConfig<T, E>,
 ): SyncActor<T, E> {
-  const settings = readSettings(config as unknown as SyncConfig<TableSchemas, EventDefinitions>);
+  const plain = config as unknown as SyncConfig<TableSchemas, EventDefinitions>;
+  const settings = readSettings(plain);
   const { name } = settings;
   const definition = compile(config, isDevelopment());
   const { schema } = definition;
@@ -384,19 +386,22 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     return stopping;
   }
 
-  async function destroy(options?: { readonly force?: boolean }): Promise<void> {
-    const pending = pipeline.undecidedEvents();
-    if (pending > 0 && options?.force !== true) {
-      throw new SyncError(
-        "undecided",
-        `Expected every event to be decided before destroy, got ${pending} undecided`,
-      );
-    }
-    const gone = stop().then(() => shared.storage.destroy(name));
-    // The next engine of this name begins after the deletion, or it would be deleted under it.
-    turn.leave(gone.catch(() => undefined));
-    await gone;
-  }
+  const identity = createIdentity<SyncActor<T, E>>({
+    name,
+    clock,
+    turn,
+    outbox: collections.outbox,
+    // What is in memory alone is decided for nobody, and in no outbox.
+    pending: () => Math.max(collections.outbox.size, pipeline.undecidedEvents()),
+    isStopped: () => stopping !== undefined || ended,
+    stop,
+    deleteData: () => shared.storage.destroy(name),
+    check(user) {
+      const next = readSettings(configFor(plain, user));
+      if (next.name !== name) expectFree(environment, next.name);
+    },
+    create: (user) => createSyncActor(configFor(config, user)),
+  });
 
   function exportAll(): SyncExport {
     return {
@@ -444,6 +449,6 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     export: exportAll,
     persist,
     stop,
-    destroy,
+    ...identity,
   };
 }

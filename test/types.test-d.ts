@@ -6,6 +6,7 @@ import {
   type Receipt,
   type RejectedEvent,
   type RowChange,
+  type SyncError,
   type SyncStatus,
   type TableReader,
   create,
@@ -157,6 +158,8 @@ it("receipts, status, snapshot and collections are typed", () => {
   expectTypeOf(sync.outbox.list()).toEqualTypeOf<readonly Envelope[]>();
   expectTypeOf(sync.persist()).toEqualTypeOf<Promise<boolean>>();
   expectTypeOf(sync.rejected.list()).toEqualTypeOf<readonly RejectedEvent[]>();
+  expectTypeOf(sync.switchUser("ann", { force: true })).toEqualTypeOf<Promise<typeof sync>>();
+  expectTypeOf<SyncError["pending"]>().toEqualTypeOf<number | undefined>();
   void (() => {
     // @ts-expect-error The status is derived.
     sync.status.pending = 1;
@@ -164,6 +167,12 @@ it("receipts, status, snapshot and collections are typed", () => {
     void sync.quarantine.retry;
     sync.on("noop", (event) => expectTypeOf(event.action).toEqualTypeOf<"create" | "update">());
     sync.on("fault", ({ fault }) => expectTypeOf(fault.message).toEqualTypeOf<string>());
+    sync.on("lost", ({ rows, kept, reason }) => {
+      expectTypeOf([rows, kept]).toEqualTypeOf<number[]>();
+      expectTypeOf(reason).toEqualTypeOf<string>();
+    });
+    // @ts-expect-error To be nobody in particular has to be said.
+    void sync.switchUser();
     // @ts-expect-error Nothing of that kind is told.
     sync.on("nope", () => undefined);
     sync.subscribe((snapshot) => {

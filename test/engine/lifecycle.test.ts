@@ -116,25 +116,6 @@ describe("one engine after another", () => {
   });
 });
 
-describe("destroy", () => {
-  it("refuses while events are undecided, unless it is forced", async () => {
-    const lab = createLab();
-    const tab = await lab.ready();
-    const heal = tab.disk.always("append", failing("quota"));
-    const healToo = tab.disk.always("ensure", failing("quota"));
-    tab.sync.commit(added("t1"));
-    await lab.settle();
-    await expect(tab.sync.destroy()).rejects.toMatchObject({ code: "undecided" });
-    expect(tab.sync.status.phase).toBe("degraded");
-    heal();
-    healToo();
-    const gone = tab.sync.destroy({ force: true });
-    await lab.pass(6000);
-    await gone;
-    expect(await lab.contents()).toEqual({});
-  });
-});
-
 describe("storage", () => {
   it("that opens late is waited for", async () => {
     const lab = createLab();

@@ -201,6 +201,13 @@ export const removed = (id: string) => ({ name: "todoRemoved", payload: { id } }
 export const slid = (value: number) => ({ name: "sliderMoved", payload: { value } }) as const;
 export const invited = (email: string) => ({ name: "invited", payload: { email } }) as const;
 
+/** The code of the error that a promise is going to reject with. Never unhandled, however late it is awaited. */
+export const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "resolved",
+    (error: unknown) => (error as { readonly code?: unknown }).code,
+  );
+
 /** How a promise stands now: `pending`, `resolved`, or the code of its error. Nothing is waited for but one task. */
 export async function stateOf(promise: Promise<unknown>): Promise<string> {
   return await Promise.race([
