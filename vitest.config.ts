@@ -68,6 +68,8 @@ export default defineConfig({
           include: ["test/**/*.e2e.test.ts"],
           testTimeout: 20_000,
           hookTimeout: 30_000,
+          // Tests that run side by side mostly wait.
+          maxConcurrency: 8,
         },
       },
     ],

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, type CDPSession, type Page } from "playwright";
 import { type TestContext, vi } from "vitest";
+import type { Fault, SyncStatus } from "../../src/index.ts";
 import type { App, Told } from "./app/main.ts";
 import { type Backend, serveApp, startChromium } from "./chromium.ts";
 
@@ -38,8 +39,31 @@ async function named(page: Page, cdp: CDPSession, until: "ready" | "app" = "read
   return { page, cdp, name: await page.evaluate(() => app.tab) };
 }
 
+let windows = 0;
+
+/** Opens a page in a window of its own: it is visible, and no other page is hidden, shown or thawed when it closes. */
+async function openWindow(context: BrowserContext): Promise<Page> {
+  windows += 1;
+  const url = `about:blank#${windows}`;
+  const browser = context.browser();
+  if (browser === null) throw new Error("Expected a context of a browser");
+  const [page, cdp] = await Promise.all([
+    context.waitForEvent("page", (it) => it.url() === url),
+    browser.newBrowserCDPSession().then(async (it) => {
+      await it.send("Target.createTarget", { url, newWindow: true });
+      return it;
+    }),
+  ]);
+  await cdp.detach();
+  return page;
+}
+
 /** One origin with its tabs, and everything that they ever told. */
-function createDevice(context: () => BrowserContext, address: string) {
+function createDevice(
+  context: () => BrowserContext,
+  address: string,
+  open: (context: BrowserContext) => Promise<Page>,
+) {
   const complaints: string[] = [];
   const told: Told[] = [];
   const listeners = new Set<() => void>();
@@ -58,7 +82,7 @@ function createDevice(context: () => BrowserContext, address: string) {
   }
 
   async function newPage(): Promise<Page> {
-    const page = await context().newPage();
+    const page = await open(context());
     page.setDefaultTimeout(patience.timeout);
     pages.push(page);
     return page;
@@ -131,19 +155,20 @@ function createDevice(context: () => BrowserContext, address: string) {
   };
 }
 
-/** One Chromium for several tests, each with a device of its own. */
+/** One Chromium for several tests that run side by side, each with a device of its own. */
 export async function startMachine(backend: Backend) {
   const profile = await mkdtemp(join(tmpdir(), "sssync-"));
   const [site, first] = await Promise.all([serveApp(), startChromium(profile, backend)]);
   let running = first;
   let devices = 0;
   return {
-    createDevice({ onTestFinished }: Lifetime) {
+    createDevice({ onTestFinished }: Lifetime, open = openWindow) {
       devices += 1;
       // Every subdomain of localhost is an origin, with data of its own, that may use what secure ones may.
       const device = createDevice(
         () => running.context,
         `http://device-${devices}.localhost:${site.port}/`,
+        open,
       );
       onTestFinished(() => device.close());
       return device;
@@ -164,7 +189,7 @@ export async function startMachine(backend: Backend) {
 /** A device with a browser of its own: a profile on the disk and Chromium on it. It goes with its test. */
 export async function createBrowser({ onTestFinished }: Lifetime, backend: Backend = "LevelDB") {
   const machine = await startMachine(backend);
-  const device = machine.createDevice({ onTestFinished: () => undefined });
+  const device = machine.createDevice({ onTestFinished: () => undefined }, (it) => it.newPage());
   onTestFinished(async () => {
     device.doom();
     await machine.end();
@@ -224,6 +249,27 @@ export async function becomes(
   } catch (cause) {
     const state = JSON.stringify(await page.evaluate(() => app.describe()));
     throw new Error(`Expected the tab to be ${role} after ${timeout} ms, got ${state}`, { cause });
+  }
+}
+
+/** Resolves when the status of the tab says all of this; of a fault its code. */
+export async function says(
+  { page }: Tab,
+  wanted: Partial<Omit<SyncStatus, "fault">> & { readonly fault?: Fault["code"] | null },
+  timeout = patience.timeout,
+): Promise<void> {
+  const isSo = (it: typeof wanted): boolean => {
+    const { fault, ...status } = app.sync.status;
+    const all: Readonly<Record<string, unknown>> = { ...status, fault: fault?.code ?? null };
+    return Object.entries(it).every(([key, value]) => all[key] === value);
+  };
+  try {
+    await page.waitForFunction(isSo, wanted, { timeout, polling: 20 });
+  } catch (cause) {
+    const state = JSON.stringify(await page.evaluate(() => app.describe()));
+    throw new Error(`Expected ${JSON.stringify(wanted)} after ${timeout} ms, got ${state}`, {
+      cause,
+    });
   }
 }
 

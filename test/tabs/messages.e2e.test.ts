@@ -4,7 +4,6 @@
 import { expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import { type Browser, type Tab, agreed, becomes, createBrowser, folded } from "./browser.ts";
-import { faultsOfSegments } from "./order.ts";
 
 declare const app: App;
 /** In tabs that can be made deaf. */
@@ -113,34 +112,5 @@ test.concurrent("leaves one undecided event and one row of 300 steps of a slider
   expect(rows).toEqual([{ table: "counters", row: { id: "slider", value } }]);
   const most = await Promise.all(tabs.map(({ page }) => page.evaluate(() => app.mostUndecided)));
   expect(most).toEqual([1, 1, 1]);
-  expect(browser.complaints).toEqual([]);
-});
-
-test.concurrent("G11 replaces a leader that froze without a word, and keeps it from leading when it thaws", async (context) => {
-  const browser = await createBrowser(context);
-  const leader = await browser.openTab({
-    script: () => {
-      // So the engine is not told, and the frozen page keeps the lock.
-      document.addEventListener("freeze", (event) => event.stopImmediatePropagation());
-      document.addEventListener("resume", (event) => event.stopImmediatePropagation());
-    },
-  });
-  await becomes("leader", leader);
-  await leader.page.evaluate(() => app.add(2));
-  const follower = await browser.openTab();
-  await becomes("follower", follower);
-  await leader.cdp.send("Page.setWebLifecycleState", { state: "frozen" });
-  await follower.page.evaluate(() => app.add());
-  await becomes("leader", follower, 30_000);
-  await follower.page.evaluate(() => app.add());
-  const all = await agreed([follower]);
-  expect(faultsOfSegments(await folded(follower), all)).toEqual([]);
-
-  await leader.cdp.send("Page.setWebLifecycleState", { state: "active" });
-  expect(await agreed([leader, follower])).toEqual(all);
-  await becomes("follower", leader);
-  await leader.page.evaluate(() => app.add());
-  expect(await agreed([leader, follower])).toHaveLength(all.length + 1);
-  await becomes("leader", follower);
   expect(browser.complaints).toEqual([]);
 });

@@ -70,6 +70,9 @@ export function faultsOfLog({ log }: Disk, order: readonly string[]): string[] {
     (id, at) => at > 0 && (places.get(id) ?? 0) <= (places.get(ids[at - 1] ?? "") ?? 0),
   );
   if (turned.length > 0) faults.push(`the log has another order at ${some(turned)}`);
+  const terms = log.flatMap(([, record]) => (record?.kind === "base" ? [record.term] : []));
+  if (terms.some((term, at) => term < (terms[at - 1] ?? 0)))
+    faults.push(`a late leader wrote: terms ${some(terms.map(String))}`);
   return faults;
 }
 

@@ -75,7 +75,9 @@ const tell = (kind: Told["kind"], ids: readonly string[]): void => {
 sync.on("noop", ({ action, table, id }) => tell("noop", [action, table, id]));
 sync.on("fault", ({ fault }) => tell("fault", [fault.code, fault.message]));
 
-sync.subscribe(() => {
+sync.subscribe(({ context }) => {
+  if (context.role !== "leader") app.leaderSince = 0;
+  else if (app.leaderSince === 0) app.leaderSince = Date.now();
   app.mostUndecided = Math.max(app.mostUndecided, sync.outbox.size);
 });
 
@@ -206,6 +208,8 @@ const app = {
   longTurns: [] as number[],
   /** ms from the start of the engine to `ready`. */
   readyAfter: 0,
+  /** When this tab began to lead: ms since the epoch. */
+  leaderSince: 0,
   /** Why the data could not be loaded. */
   unready: "",
   /** The most events that were undecided at once. */
