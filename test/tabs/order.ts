@@ -50,6 +50,29 @@ export function faultsOfOrder(
   return faults;
 }
 
+/**
+ * After data was cleared: what is there was numbered anew, in its tabs' order, and so is all that a tab stored since it
+ * was told.
+ */
+export function faultsOfRest(order: readonly string[], told: readonly Told[]): string[] {
+  const entries = order.map(parse);
+  const last = new Map<string, number>();
+  const faults: string[] = [];
+  for (const [at, { no, id }] of entries.entries()) {
+    const [tab = "", n = ""] = id.split("-");
+    if (no !== at + 1 || Number(n) <= (last.get(tab) ?? -1))
+      faults.push(`${no}:${id} is misplaced`);
+    last.set(tab, Number(n));
+  }
+  const there = new Set(entries.map(({ id }) => id));
+  const isSince = ({ tab }: Told, at: number): boolean =>
+    told.findLastIndex((it) => it.kind === "lost" && it.tab === tab) < at;
+  for (const [at, it] of told.entries())
+    if (it.kind === "durable" && isSince(it, at) && it.ids.some((id) => !there.has(id)))
+      faults.push(`durable since, but not there: ${some(it.ids)}`);
+  return faults;
+}
+
 /** The log holds every event once, in the order that the tabs show. */
 export function faultsOfLog({ log }: Disk, order: readonly string[]): string[] {
   const faults: string[] = [];

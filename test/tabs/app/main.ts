@@ -15,7 +15,7 @@ import {
 /** What a tab tells the test as soon as it is true: the page may be gone a moment later. */
 export interface Told {
   readonly tab: string;
-  readonly kind: "durable" | "failed" | "settled" | "noop" | "fault";
+  readonly kind: "durable" | "failed" | "settled" | "noop" | "fault" | "lost";
   /** The rows of one commit, or what happened. */
   readonly ids: readonly string[];
 }
@@ -73,6 +73,7 @@ const tell = (kind: Told["kind"], ids: readonly string[]): void => {
   globalThis.told?.(JSON.stringify({ tab, kind, ids } satisfies Told));
 };
 sync.on("noop", ({ action, table, id }) => tell("noop", [action, table, id]));
+sync.on("lost", ({ rows, kept }) => tell("lost", [String(rows), String(kept)]));
 sync.on("fault", ({ fault }) => tell("fault", [fault.code, fault.message]));
 
 sync.subscribe(({ context }) => {
@@ -227,6 +228,15 @@ const app = {
     await busy;
   },
   role: () => sync.status.role,
+  /** Why `commit` throws. */
+  refusal(): string {
+    try {
+      sync.commit({ name: "sliderMoved", payload: { value: 0 } });
+      return "";
+    } catch (error) {
+      return (error as SyncError).code;
+    }
+  },
   /** Ids of the rows in the one order. */
   order: () =>
     sync.tables.entries
