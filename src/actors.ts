@@ -1,5 +1,5 @@
 /** The services that the machines name, made from the ports. They do what a machine decided, and report. */
-import { type AnyEventObject, fromCallback, fromPromise } from "xstate";
+import { fromCallback, fromPromise } from "xstate";
 import { SyncError } from "./errors.ts";
 import { handoffActors } from "./leader.ts";
 import { commitMachine, type PersisterCommand } from "./machines/commit.ts";
@@ -21,38 +21,51 @@ import {
   recognised,
 } from "./shared.ts";
 
+const mostOpens = 10;
+
 function storageActors(shared: Shared) {
   const connector = fromCallback<ConnectorCommand>(({ receive, sendBack }) => {
-    /** Answers of an attempt that was given up are for nobody. */
-    let attempt = 0;
+    /** Of the attempts that are made for one connection: when there is one, or it is dropped, all others are for nobody. */
+    let round = 0;
+    let waiting = 0;
+    function next(): void {
+      round += 1;
+      waiting = 0;
+    }
     function drop(): void {
-      attempt += 1;
+      next();
       shared.connection?.close();
       shared.connection = undefined;
       shared.recognised = undefined;
     }
     async function open(): Promise<void> {
-      drop();
-      const mine = attempt;
-      const report = (event: AnyEventObject): void => {
-        if (mine === attempt) sendBack(event);
-      };
+      // Browsers cannot be asked to forget an `open`: whoever did not answer so many will not answer one more.
+      if (waiting >= mostOpens) return;
+      waiting += 1;
+      const mine = round;
+      let taken: Connection | undefined;
       try {
         const connection = await shared.storage.open(shared.name, {
-          blocked: () => report({ type: "connection.blocked" }),
-          closed: (reason) => report({ type: "connection.closed", reason }),
+          blocked: () => mine === round && sendBack({ type: "connection.blocked" }),
+          closed(reason) {
+            if (taken !== undefined && taken === shared.connection)
+              sendBack({ type: "connection.closed", reason });
+          },
           thrownAway: () => {
-            shared.thrownAway = true;
+            if (mine === round) shared.thrownAway = true;
           },
         });
-        if (mine !== attempt) {
+        if (mine !== round) {
           connection.close();
           return;
         }
-        shared.connection = connection;
-        report({ type: "connection.opened" });
+        next();
+        shared.connection = taken = connection;
+        sendBack({ type: "connection.opened" });
       } catch (error) {
-        report({ type: "connection.failed", failure: failureOf(error) });
+        if (mine !== round) return;
+        waiting -= 1;
+        sendBack({ type: "connection.failed", failure: failureOf(error) });
       }
     }
     receive((command) => {
@@ -214,8 +227,19 @@ function commitActors(shared: Shared, acts: CommitActs) {
       }
     }
 
+    async function evict(n: number): Promise<void> {
+      let evicted = 0;
+      try {
+        evicted = await recognised(shared).evict();
+      } catch {
+        // No space was made, which is all that is asked; what is wrong with storage the next write will tell.
+      }
+      sendBack({ type: "evict.done", n, evicted });
+    }
+
     receive((command) => {
-      if (command.type === "ensure") void ensure();
+      if (command.type === "evict") void evict(command.n);
+      else if (command.type === "ensure") void ensure();
       else void write();
       // The page may go away: nothing waits for what is under way, nor one kind of record for another.
       while (command.type === "flush" && pipeline.hasQueued()) void write();
@@ -230,7 +254,10 @@ function commitActors(shared: Shared, acts: CommitActs) {
 /** What the commit machine has done to memory, receipts and the gate. */
 export interface CommitActs {
   acknowledge(args: { event: { readonly type: string } }): void;
-  rollBack(args: { event: { readonly type: string } }): void;
+  rollBack(
+    args: { event: { readonly type: string } },
+    params: { readonly code: "storage_failed" | "storage_full" },
+  ): void;
   openGate(): void;
   closeGate(): void;
 }

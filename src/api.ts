@@ -34,6 +34,11 @@ export interface SyncConfig<T extends TableSchemas, E extends EventDefinitions> 
   readonly durability?: "relaxed" | "strict";
   /** What to do where storage cannot be opened. Default `required`: wait and say so. */
   readonly storage?: "required" | "memory-if-unavailable";
+  /**
+   * What becomes of commits for which there is no space. `keep` (default): they stay in this tab, in order, and are stored
+   * when there is space again. `reject`: they are taken back, and their receipts reject with `storage_full`.
+   */
+  readonly whenFull?: "keep" | "reject";
   /** Sees every event and transition of the engine's actors. What it throws is ignored. */
   readonly inspect?: (event: InspectionEvent) => void;
   /** The ports to the outside. Default: the browser's. */

@@ -28,6 +28,8 @@ export type SyncErrorCode =
   | "outdated"
   /** Storage refused a commit for good; its rows were rolled back. */
   | "storage_failed"
+  /** There was no space for a commit, and the app asked for it to be rejected; its rows were rolled back. */
+  | "storage_full"
   /** Storage cannot be opened. */
   | "storage_unavailable"
   /** The stored data could not be read; nothing was changed. */

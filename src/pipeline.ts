@@ -232,16 +232,13 @@ export function createPipeline(tab: string, schema: number) {
       item.settled.resolve(decisions);
     },
 
-    /** Storage refused the group for good. Gives the entries that have to leave memory. */
-    refuse(n: number, cause: unknown): readonly Entry[] {
+    /** Storage refused the group, or had no space for it: nothing of it is stored. Gives the entries that have to leave memory. */
+    refuse(n: number, code: "storage_failed" | "storage_full"): readonly Entry[] {
       const group = flight.find((it) => it.n === n);
       if (group === undefined) return [];
       flight = flight.filter((it) => it !== group);
-      const error = new SyncError(
-        "storage_failed",
-        "Expected storage to take the commit, got a refusal",
-        cause,
-      );
+      const got = code === "storage_full" ? "no space" : "a refusal";
+      const error = new SyncError(code, `Expected storage to take the commit, got ${got}`);
       for (const item of group.items) fail(item, error);
       group.dismissal?.done.reject(error);
       return group.items.map((item) => item.entry);

@@ -21,6 +21,7 @@ interface Settings {
   readonly name: string;
   readonly durability: "relaxed" | "strict";
   readonly mayUseMemory: boolean;
+  readonly whenFull: "keep" | "reject";
 }
 
 function expectText(what: string, value: unknown): string {
@@ -60,10 +61,12 @@ export function readSettings(config: SyncConfig<TableSchemas, EventDefinitions>)
   }
   const user = config.user === undefined ? "" : expectText("user", config.user);
   expectOneOf("durability", config.durability, ["relaxed", "strict"]);
+  expectOneOf("whenFull", config.whenFull, ["keep", "reject"]);
   expectOneOf("storage", config.storage, ["required", "memory-if-unavailable"]);
   return {
     name: `sssync/${expectText("name", config.name)}/${user}`,
     durability: config.durability ?? "relaxed",
+    whenFull: config.whenFull ?? "keep",
     mayUseMemory: config.storage === "memory-if-unavailable",
   };
 }

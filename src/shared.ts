@@ -48,8 +48,8 @@ export function connected(shared: Shared): Connection {
 
 /** For writes. The database behind a new connection may be another one than before. */
 export function recognised(shared: Shared): Connection {
-  const connection = connected(shared);
-  if (connection === shared.recognised) return connection;
+  const { connection } = shared;
+  if (connection !== undefined && connection === shared.recognised) return connection;
   throw new StorageFailure("aborted", "Expected data that was read before, got a new connection");
 }
 

@@ -22,7 +22,7 @@ export interface StatusFacts {
   readonly now: number;
 }
 
-function storageOf({ storage, commit, memoryOnly }: StatusFacts): SyncStatus["storage"] {
+function storageOf({ root, storage, commit, memoryOnly }: StatusFacts): SyncStatus["storage"] {
   switch (storage) {
     case "open":
       if (commit === "full") return "full";
@@ -31,10 +31,14 @@ function storageOf({ storage, commit, memoryOnly }: StatusFacts): SyncStatus["st
       return "blocked";
     case "losing":
     case "reopening":
-      return "lost";
+      // A full disk closes connections, at each write.
+      return commit === "full" ? "full" : "lost";
     case "unavailable":
+    case "hung":
       return "unavailable";
     default:
+      // Not for the first time: it was lost.
+      if (root === "disconnected") return commit === "full" ? "full" : "lost";
       return "opening";
   }
 }
@@ -45,7 +49,7 @@ const words: Readonly<Record<Fault["code"], string>> = {
   storage_blocked:
     "Another tab with an older version holds the storage. Close the other tabs of this app.",
   storage_full:
-    "This device is out of space. Changes are kept in this tab only, and stored as soon as there is space.",
+    "This device is out of space. Changes that are not stored are in this tab only. Free some space.",
   storage_unavailable:
     "This browser does not let the app store data. The app waits until it does; closing other tabs or freeing space may help.",
   memory_only:
@@ -56,6 +60,10 @@ const words: Readonly<Record<Fault["code"], string>> = {
   data_lost: "Data that this app had stored on this device is gone.",
   outdated: "A newer version of this app has used this data. Reload the page.",
 };
+
+/** Apart from a refusal: nobody said no, and what helps is another thing. */
+const hungWords =
+  "This browser does not answer when it is asked for the app's data. The app waits; closing other tabs or restarting the browser may help.";
 
 function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["code"] | undefined {
   if (facts.root === "outdated") return "outdated";
@@ -69,8 +77,9 @@ function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["cod
   return facts.lost === undefined ? undefined : "data_lost";
 }
 
-function phaseOf({ root, memoryOnly }: StatusFacts): SyncStatus["phase"] {
-  if (root === "running") return memoryOnly ? "degraded" : "ready";
+function phaseOf({ root, commit, memoryOnly }: StatusFacts): SyncStatus["phase"] {
+  // A connection may be back before what was not stored is.
+  if (root === "running") return memoryOnly || commit !== "flowing" ? "degraded" : "ready";
   if (root === "stopping") return "ready";
   if (root === "disconnected") return "degraded";
   return root;
@@ -88,7 +97,12 @@ export function deriveStatus(facts: StatusFacts, last: SyncStatus | undefined): 
   const message =
     code === undefined
       ? ""
-      : [words[code], code === "data_lost" ? facts.lost : facts.reason].filter(Boolean).join(" ");
+      : [
+          storage === "unavailable" && facts.storage === "hung" ? hungWords : words[code],
+          code === "data_lost" ? facts.lost : facts.reason,
+        ]
+          .filter(Boolean)
+          .join(" ");
   const sameFault = last?.fault?.code === code && (last?.fault?.message ?? "") === message;
   const next: SyncStatus = {
     phase: phaseOf(facts),

@@ -186,10 +186,8 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
           tabs.changed(position, group.record);
         }
       }),
-    rollBack: ({ event }) =>
-      callSafely(() =>
-        follower.remove(pipeline.refuse(groupOf(event).n, new Error("refused by storage"))),
-      ),
+    rollBack: ({ event }, { code }) =>
+      callSafely(() => follower.remove(pipeline.refuse(groupOf(event).n, code))),
     openGate: () => pipeline.setOpen(true),
     closeGate: () => pipeline.setOpen(false),
   });
@@ -205,7 +203,8 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
           tabs.leave();
         },
         ready: () => readiness.resolve(),
-        unusable: (_, { code }) => {
+        unusable({ event }, { code }) {
+          if (event.type === "service.died") shared.reason = `${event.reason}. Reload the page.`;
           if (code === "outdated") follower.close();
           readiness.reject(unusable(code));
         },
@@ -221,6 +220,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
           isLong: () => follower.isLong(),
           hasUndecided: () => replica.logged() > 0,
         },
+        whenFull: settings.whenFull,
         memory: { allowed: () => settings.mayUseMemory && !memoryOnly },
       },
       ...(config.inspect === undefined ? {} : { inspect: quietly(config.inspect) }),
@@ -244,7 +244,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   function readFacts(): StatusFacts {
     const { value, children } = root.getSnapshot();
     const writer = children.commit?.getSnapshot();
-    const delayed = writer?.matches({ open: "retrying" }) === true ? "delayed" : "flowing";
+    const delayed = (writer?.context.attempts ?? 0) > 0 ? "delayed" : "flowing";
     const live = typeof value === "string" ? value : value.live;
     const election = children.election?.getSnapshot();
     const doubted = election?.matches("probing") === true || election?.matches("stealing") === true;
@@ -254,7 +254,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         environment.storage === null
           ? "closed"
           : (children.storage?.getSnapshot().value ?? "closed"),
-      commit: writer?.matches({ open: "blocked" }) === true ? "full" : delayed,
+      commit: writer?.hasTag("full") === true ? "full" : delayed,
       leading: children.handoff?.getSnapshot().matches({ leading: "serving" }) === true,
       leaderSeen: leaderSeen && !doubted,
       memoryOnly,

@@ -2,32 +2,51 @@
  * commit: from memory to disk. `commit()` itself sends nothing here: it reads the gate, applies to memory and queues; one
  * `batch.ready` per microtask comes for all of it.
  *
- *  ┌────────┐ gate.open  ┌─ open ──────────────────────────────────────────────────────────────┐
- *  │ closed │───────────►│ idle ──batch.ready──► persisting ──done──► idle (at once on, if more) │
- *  └───▲────┘            │                        │    │    │                                   │
- *      │ drained         │  aborted, lost,        │    │    └─refused──► rollingBack ──► idle    │
- *      └─────────────────│  no answer             │    └─quota──► blocked ──after / page seen──┐ │
- *                        │          ▼─────────────┘                                            │ │
- *                        │   retrying.waiting ──after / reopened──► retrying.ensuring ◄────────┘ │
- *                        │                                            └──done──► idle            │
- *                        └──────────────────────────────────────────────────────────────────────┘
+ *  ┌────────┐ gate.open  ┌─ open ───────────────────────────────────────────────────────────────┐
+ *  │ closed │───────────►│ idle ──batch.ready──► persisting ──done──► idle (at once on, if more)  │
+ *  └───▲────┘            │                        │    │    │                                    │
+ *      │ drained         │  aborted, lost,        │    │    └─refused──► rollingBack ──► idle     │
+ *      └─────────────────│  no answer             │    └─no space──► blocked.evicting             │
+ *                        │          ▼─────────────┘     something went │  │ nothing went          │
+ *                        │   retrying.waiting ──after / reopened──►    │  ├─keep──► blocked.waiting │
+ *                        │   retrying.ensuring ◄───────────────────────┘  │   after / page seen ▼ ▲ │
+ *                        │     │    └──done──► idle ◄──done── blocked.trying ◄───────────────────┘ │
+ *                        │     └─lost again──► blocked.waiting         └─reject──► full            │
+ *                        │   full: rollingBack ──► idle ──batch.ready──► trying ──stored──► idle   │
+ *                        │              ▲───────── no space ─────────────┘    (the one of `open`)  │
+ *                        └───────────────────────────────────────────────────────────────────────┘
  *
  * 1. Group commit: what arrives while a transaction runs goes into the next one; one is in flight at a time. Only a page
- *    that goes away does not wait (`page.leaving`).
+ *    that goes away does not wait (`page.leaving`); answers about what it wrote then count in every state that waits.
  * 2. A commit is acknowledged on the transaction's `complete` (`write.done`), never before (G1, G2).
  * 3. After anything but success the outcome is looked up and the record added if absent, in one transaction (`ensuring`):
  *    never added again on suspicion, never given up on suspicion (G2, G7).
- * 4. Rolled back is only what storage refused for good: an observed abort.
- * 5. When the data was cleared, `idle` may find what has to be written again in flight, and `ensuring` nothing any more.
+ * 4. Rolled back is only what was seen to abort: refused for good, or, where the app wants it, for lack of space.
+ * 5. When the data was cleared, a state at rest may find what has to be written again in flight, and `ensuring` nothing any
+ *    more.
  * 6. The gate is open exactly in `open`, until `drain`. While storage is away commits flow into memory, and it is said.
+ * 7. Where there is no space, cached queries go first, and the app hears of it only if none were left. Then commits wait, or
+ *    are rejected one by one until one is stored (`full`), as the app chose.
+ * 8. A write that is lost again after a reopen counts as one without space: a full disk closes connections (measured).
  */
 import { assign, sendTo, setup } from "xstate";
-import { type Failure, type Owned, backoff, longLived, maxIterations, tell } from "./common.ts";
+import {
+  type Died,
+  type Failure,
+  type Owned,
+  backoff,
+  longLived,
+  maxIterations,
+  tell,
+  tellDied,
+} from "./common.ts";
 
 export type PersisterCommand =
   | { readonly type: "write" }
   | { readonly type: "ensure" }
-  | { readonly type: "flush" };
+  | { readonly type: "flush" }
+  /** Makes space for group `n`. */
+  | { readonly type: "evict"; readonly n: number };
 
 export type CommitEvent =
   | { readonly type: "gate.open" }
@@ -37,12 +56,14 @@ export type CommitEvent =
   | { readonly type: "write.failed"; readonly n: number; readonly failure: Failure }
   | { readonly type: "ensure.done"; readonly n: number; readonly position: number | null }
   | { readonly type: "ensure.failed"; readonly n: number; readonly failure: Failure }
+  | { readonly type: "evict.done"; readonly n: number; readonly evicted: number }
   | { readonly type: "storage.opened" }
   | { readonly type: "storage.lost" }
   | { readonly type: "page.leaving" }
   | { readonly type: "page.returned" };
 
 export type CommitReport =
+  | Died
   | { readonly type: "storage.suspected" }
   | { readonly type: "commit.delayed" }
   | { readonly type: "commit.full" }
@@ -63,9 +84,12 @@ export interface QueueView {
 
 export interface Input extends Owned {
   readonly queue: QueueView;
+  /** What becomes of commits for which there is no space. */
+  readonly whenFull: "keep" | "reject";
 }
 
 export interface Context extends Input {
+  /** Failures since something was stored. */
   readonly attempts: number;
 }
 
@@ -73,11 +97,11 @@ const failed = (event: CommitEvent): Failure | undefined =>
   event.type === "write.failed" || event.type === "ensure.failed" ? event.failure : undefined;
 
 export const commitMachine = setup({
-  types: {} as { context: Context; events: CommitEvent; input: Input },
+  types: {} as { context: Context; events: CommitEvent; input: Input; tags: "full" },
   actors: { persister: longLived<PersisterCommand>() },
   delays: {
-    retryDelay: ({ context }) => backoff(context.attempts),
-    quotaDelay: 5000,
+    retryDelay: ({ context }) => backoff(context.attempts - 1),
+    fullDelay: 5000,
     /** Some transactions settle neither way when a connection is closed by force. */
     watchdog: 5000,
   },
@@ -96,15 +120,23 @@ export const commitMachine = setup({
     isRefused: ({ event }) => failed(event) === "refused",
     isQuota: ({ event }) => failed(event) === "quota",
     isLost: ({ event }) => failed(event) === "lost",
+    isLostAgain: ({ context, event }) => failed(event) === "lost" && context.attempts > 1,
+    hasEvicted: ({ event }) => event.type === "evict.done" && event.evicted > 0,
+    isRejecting: ({ context }) => context.whenFull === "reject",
+    mustReject: ({ context, event }) => failed(event) === "quota" && context.whenFull === "reject",
   },
   actions: {
     write: sendTo("persister", { type: "write" }),
     ensure: sendTo("persister", { type: "ensure" }),
     flush: sendTo("persister", { type: "flush" }),
+    evict: sendTo("persister", ({ event }) => ({
+      type: "evict",
+      n: event.type === "write.failed" || event.type === "ensure.failed" ? event.n : 0,
+    })),
     /** Provided: the group is durable: receipts, other tabs. */
     acknowledge: () => undefined,
     /** Provided: takes the refused group out of memory and rejects its receipts. */
-    rollBack: () => undefined,
+    rollBack: (_args, _params: { code: "storage_failed" | "storage_full" }) => undefined,
     /** Provided: `commit()` may pass. */
     openGate: () => undefined,
     /** Provided: `commit()` may not pass. */
@@ -116,14 +148,15 @@ export const commitMachine = setup({
     tellFull: tell({ type: "commit.full" }),
     tellFlowing: tell({ type: "commit.flowing" }),
     tellClosed: tell({ type: "commit.closed" }),
+    tellDied,
   },
 }).createMachine({
   id: "commit",
-  context: ({ input }) => ({ owner: input.owner, queue: input.queue, attempts: 0 }),
+  context: ({ input }) => ({ ...input, attempts: 0 }),
   invoke: {
     id: "persister",
     src: "persister",
-    onError: { target: ".closed", meta: { tid: "commit.persisterFailed" } },
+    onError: { target: ".closed", actions: "tellDied", meta: { tid: "commit.persisterFailed" } },
   },
   initial: "closed",
   states: {
@@ -204,21 +237,37 @@ export const commitMachine = setup({
           },
         },
         rollingBack: {
-          entry: "rollBack",
+          entry: { type: "rollBack", params: { code: "storage_failed" } },
           always: [
             {
               guard: "hasInFlight",
               target: "retrying.ensuring",
               meta: { tid: "commit.rolledBackOne" },
             },
-            { target: "idle", meta: { tid: "commit.rolledBack" } },
+            { target: "idle", actions: "forget", meta: { tid: "commit.rolledBack" } },
           ],
         },
         retrying: {
           initial: "waiting",
+          on: {
+            // A page that left wrote past what is looked up, or an answer came late: it is an answer.
+            "write.done": [
+              { guard: "isStale", meta: { tid: "commit.lateStale" } },
+              {
+                guard: "hasMoreInFlight",
+                actions: "acknowledge",
+                meta: { tid: "commit.lateDone" },
+              },
+              {
+                target: "idle",
+                actions: ["acknowledge", "forget", "tellFlowing"],
+                meta: { tid: "commit.lateLast" },
+              },
+            ],
+          },
           states: {
             waiting: {
-              entry: "tellDelayed",
+              entry: ["count", "tellDelayed"],
               after: { retryDelay: { target: "ensuring", meta: { tid: "commit.retry" } } },
               on: {
                 "storage.opened": { target: "ensuring", meta: { tid: "commit.reopened" } },
@@ -226,7 +275,7 @@ export const commitMachine = setup({
               },
             },
             ensuring: {
-              entry: ["count", "ensure"],
+              entry: "ensure",
               always: {
                 guard: "isNothingInFlight",
                 target: "#commit.open.idle",
@@ -259,6 +308,12 @@ export const commitMachine = setup({
                     meta: { tid: "commit.ensureQuota" },
                   },
                   {
+                    guard: "isLostAgain",
+                    target: "#commit.open.blocked.waiting",
+                    actions: "tellSuspected",
+                    meta: { tid: "commit.ensureLostAgain" },
+                  },
+                  {
                     guard: "isLost",
                     target: "waiting",
                     actions: "tellSuspected",
@@ -279,11 +334,195 @@ export const commitMachine = setup({
           },
         },
         blocked: {
+          initial: "evicting",
+          states: {
+            evicting: {
+              entry: "evict",
+              on: {
+                "evict.done": [
+                  {
+                    guard: "hasEvicted",
+                    target: "#commit.open.retrying.ensuring",
+                    meta: { tid: "commit.evicted" },
+                  },
+                  {
+                    guard: "isRejecting",
+                    target: "#commit.open.full",
+                    meta: { tid: "commit.rejecting" },
+                  },
+                  { target: "waiting", meta: { tid: "commit.nothingToEvict" } },
+                ],
+                "storage.lost": {
+                  target: "#commit.open.retrying",
+                  meta: { tid: "commit.evictingLost" },
+                },
+              },
+              after: {
+                watchdog: {
+                  target: "#commit.open.retrying",
+                  actions: "tellSuspected",
+                  meta: { tid: "commit.evictHung" },
+                },
+              },
+            },
+            waiting: {
+              tags: "full",
+              entry: "tellFull",
+              after: { fullDelay: { target: "trying", meta: { tid: "commit.tryAgain" } } },
+              on: {
+                "page.returned": { target: "trying", meta: { tid: "commit.pageReturned" } },
+                "storage.opened": { target: "trying", meta: { tid: "commit.reopenedFull" } },
+                // A page that left wrote what was queued: there is space.
+                "write.done": {
+                  target: "trying",
+                  actions: "acknowledge",
+                  meta: { tid: "commit.spaceFound" },
+                },
+              },
+            },
+            trying: {
+              tags: "full",
+              entry: "ensure",
+              always: {
+                guard: "isNothingInFlight",
+                target: "#commit.open.idle",
+                actions: ["forget", "tellFlowing"],
+                meta: { tid: "commit.nothingLeftFull" },
+              },
+              on: {
+                "ensure.done": [
+                  {
+                    guard: "hasMoreInFlight",
+                    actions: "acknowledge",
+                    meta: { tid: "commit.fitsOfSeveral" },
+                  },
+                  {
+                    target: "#commit.open.idle",
+                    actions: ["acknowledge", "forget", "tellFlowing"],
+                    meta: { tid: "commit.fits" },
+                  },
+                ],
+                "ensure.failed": [
+                  {
+                    guard: "isRefused",
+                    target: "#commit.open.rollingBack",
+                    actions: "tellFlowing",
+                    meta: { tid: "commit.refusedFull" },
+                  },
+                  {
+                    guard: "mustReject",
+                    target: "evicting",
+                    meta: { tid: "commit.stillFullRejecting" },
+                  },
+                  {
+                    guard: "isLost",
+                    target: "waiting",
+                    actions: "tellSuspected",
+                    meta: { tid: "commit.lostFull" },
+                  },
+                  { target: "waiting", meta: { tid: "commit.stillFull" } },
+                ],
+                "storage.lost": { target: "waiting", meta: { tid: "commit.storageLostFull" } },
+              },
+              after: {
+                watchdog: {
+                  target: "waiting",
+                  actions: "tellSuspected",
+                  meta: { tid: "commit.watchdogFull" },
+                },
+              },
+            },
+          },
+        },
+        full: {
+          tags: "full",
           entry: "tellFull",
-          after: { quotaDelay: { target: "retrying.ensuring", meta: { tid: "commit.tryAgain" } } },
-          on: {
-            "page.returned": { target: "retrying.ensuring", meta: { tid: "commit.pageReturned" } },
-            "storage.lost": { target: "retrying", meta: { tid: "commit.blockedLost" } },
+          initial: "rollingBack",
+          states: {
+            rollingBack: {
+              entry: { type: "rollBack", params: { code: "storage_full" } },
+              always: [
+                {
+                  guard: "hasInFlight",
+                  target: "#commit.open.retrying.ensuring",
+                  meta: { tid: "commit.rejectedOne" },
+                },
+                { target: "idle", actions: "forget", meta: { tid: "commit.rejected" } },
+              ],
+            },
+            idle: {
+              always: [
+                {
+                  guard: "hasInFlight",
+                  target: "#commit.open.retrying.ensuring",
+                  meta: { tid: "commit.startedOverFull" },
+                },
+                { guard: "hasQueued", target: "trying", meta: { tid: "commit.fullNext" } },
+                {
+                  guard: "isGateClosed",
+                  target: "#commit.closed",
+                  meta: { tid: "commit.fullDrained" },
+                },
+              ],
+              on: {
+                "batch.ready": {
+                  guard: "hasQueued",
+                  target: "trying",
+                  meta: { tid: "commit.fullBatch" },
+                },
+                drain: { target: "#commit.closed", meta: { tid: "commit.closedFull" } },
+              },
+            },
+            trying: {
+              entry: "write",
+              on: {
+                "write.done": [
+                  { guard: "isStale", meta: { tid: "commit.tryingStaleDone" } },
+                  {
+                    guard: "hasMoreInFlight",
+                    actions: "acknowledge",
+                    meta: { tid: "commit.tryingDoneOfSeveral" },
+                  },
+                  {
+                    target: "#commit.open.idle",
+                    actions: ["acknowledge", "forget", "tellFlowing"],
+                    meta: { tid: "commit.storedFull" },
+                  },
+                ],
+                "write.failed": [
+                  { guard: "isStale", meta: { tid: "commit.tryingStaleFailed" } },
+                  {
+                    guard: "isQuota",
+                    target: "rollingBack",
+                    meta: { tid: "commit.rejectedAgain" },
+                  },
+                  {
+                    guard: "isRefused",
+                    target: "#commit.open.rollingBack",
+                    actions: "tellFlowing",
+                    meta: { tid: "commit.tryingRefused" },
+                  },
+                  {
+                    guard: "isLost",
+                    target: "#commit.open.retrying",
+                    actions: "tellSuspected",
+                    meta: { tid: "commit.tryingLost" },
+                  },
+                  { target: "#commit.open.retrying", meta: { tid: "commit.tryingAborted" } },
+                ],
+                "storage.lost": {
+                  target: "#commit.open.retrying",
+                  meta: { tid: "commit.tryingStorageLost" },
+                },
+              },
+              after: {
+                watchdog: {
+                  target: "#commit.open.retrying",
+                  actions: "tellSuspected",
+                  meta: { tid: "commit.tryingWatchdog" },
+                },
+              },
+            },
           },
         },
       },

@@ -12,6 +12,36 @@ export const tell =
     context.owner.send(event);
   };
 
+/** A service threw: a bug of ours, after which its machine can do nothing. */
+export interface Died {
+  readonly type: "service.died";
+  readonly reason: string;
+}
+
+/** Tells the owner that a service died. */
+export const tellDied = ({
+  context,
+  event,
+}: {
+  context: Owned;
+  event: { readonly type: string };
+}): void => {
+  const died: Died = { type: "service.died", reason: String((event as { error?: unknown }).error) };
+  context.owner.send(died);
+};
+
+/** Tells the owner when what failed was the connection. */
+export const suspectIfLost = ({
+  context,
+  event,
+}: {
+  context: Owned;
+  event: { readonly type: string };
+}): void => {
+  if ("error" in event && failureOf(event.error) === "lost")
+    context.owner.send({ type: "storage.suspected" });
+};
+
 /** A service that `createSyncActor` provides: one answer. */
 export const promised = <Output, Input>() =>
   fromPromise<Output, Input>(() =>

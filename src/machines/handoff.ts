@@ -18,10 +18,19 @@
  * 5. Decide and fold when the page rests, or when the log is long: bounded tail at load, bounded write amplification.
  * 6. Graceful end: the write in flight ends before the lock is released.
  * 7. What began under one term has no effect under another: services stop at the signal of the state that asked for them.
- * 8. A new connection, or a write that is never answered: fence and recover again.
+ * 8. A new connection, or a write that is never answered: fence and recover again. Without a connection, wait for one.
+ * 9. Where there is no space to decide or fold, commits go on, and it is tried again after `fullDelay`: nothing was changed.
  */
 import { assign, setup } from "xstate";
-import { type Owned, backoff, maxIterations, promised, tell } from "./common.ts";
+import {
+  type Owned,
+  backoff,
+  failureOf,
+  maxIterations,
+  promised,
+  suspectIfLost,
+  tell,
+} from "./common.ts";
 
 /** How a fenced write went. */
 export type LeaderResult = "done" | "more" | "nothing" | "fenced";
@@ -34,6 +43,7 @@ export type HandoffEvent =
   | { readonly type: "election.lost" }
   | { readonly type: "log.grew" }
   | { readonly type: "storage.opened" }
+  | { readonly type: "storage.lost" }
   | { readonly type: "drain" };
 
 export type HandoffReport =
@@ -65,11 +75,13 @@ export const handoffMachine = setup({
   delays: {
     retryDelay: ({ context }) => backoff(context.attempts),
     idleDelay: 2000,
+    fullDelay: 30_000,
     deadline: 30_000,
   },
   guards: {
     isFenced: (_, params: { result: LeaderResult }) => params.result === "fenced",
     hasMore: (_, params: { result: LeaderResult }) => params.result === "more",
+    isQuota: (_, params: { error: unknown }) => failureOf(params.error) === "quota",
     isLong: ({ context }) => context.log.isLong(),
     hasUndecided: ({ context }) => context.log.hasUndecided(),
     isNewer: (_, params: { result: Recovered }) => params.result === "newer",
@@ -83,6 +95,7 @@ export const handoffMachine = setup({
     tellTermLost: tell({ type: "term.lost" }),
     tellNewer: tell({ type: "schema.newer" }),
     tellSuspected: tell({ type: "storage.suspected" }),
+    suspectIfLost,
     /** Provided: this tab has no term, and keeps no books of a leader. */
     resign: () => undefined,
   },
@@ -101,6 +114,7 @@ export const handoffMachine = setup({
       on: {
         "election.lost": { target: "following", meta: { tid: "handoff.lost" } },
         "storage.opened": { target: ".fencing", meta: { tid: "handoff.reopened" } },
+        "storage.lost": { target: ".stalled", meta: { tid: "handoff.storageLost" } },
       },
       states: {
         fencing: {
@@ -160,7 +174,14 @@ export const handoffMachine = setup({
               },
               { target: "serving", actions: "forget", meta: { tid: "handoff.replayed" } },
             ],
-            onError: { target: "stalled", meta: { tid: "handoff.replayFailed" } },
+            onError: [
+              {
+                guard: { type: "isQuota", params: ({ event }) => ({ error: event.error }) },
+                target: "serving.full",
+                meta: { tid: "handoff.replayFull" },
+              },
+              { target: "stalled", meta: { tid: "handoff.replayFailed" } },
+            ],
           },
           after: {
             deadline: {
@@ -171,7 +192,7 @@ export const handoffMachine = setup({
           },
         },
         stalled: {
-          entry: "count",
+          entry: ["count", "suspectIfLost"],
           after: { retryDelay: { target: "fencing", meta: { tid: "handoff.retry" } } },
         },
         serving: {
@@ -206,10 +227,17 @@ export const handoffMachine = setup({
                   },
                   { target: "folding", meta: { tid: "handoff.decided" } },
                 ],
-                onError: {
-                  target: "#handoff.leading.stalled",
-                  meta: { tid: "handoff.decideFailed" },
-                },
+                onError: [
+                  {
+                    guard: { type: "isQuota", params: ({ event }) => ({ error: event.error }) },
+                    target: "full",
+                    meta: { tid: "handoff.decideFull" },
+                  },
+                  {
+                    target: "#handoff.leading.stalled",
+                    meta: { tid: "handoff.decideFailed" },
+                  },
+                ],
               },
               after: {
                 deadline: {
@@ -240,10 +268,17 @@ export const handoffMachine = setup({
                   { guard: "hasUndecided", target: "resting", meta: { tid: "handoff.grown" } },
                   { target: "asleep", meta: { tid: "handoff.folded" } },
                 ],
-                onError: {
-                  target: "#handoff.leading.stalled",
-                  meta: { tid: "handoff.foldFailed" },
-                },
+                onError: [
+                  {
+                    guard: { type: "isQuota", params: ({ event }) => ({ error: event.error }) },
+                    target: "full",
+                    meta: { tid: "handoff.foldFull" },
+                  },
+                  {
+                    target: "#handoff.leading.stalled",
+                    meta: { tid: "handoff.foldFailed" },
+                  },
+                ],
               },
               after: {
                 deadline: {
@@ -252,6 +287,9 @@ export const handoffMachine = setup({
                   meta: { tid: "handoff.foldHung" },
                 },
               },
+            },
+            full: {
+              after: { fullDelay: { target: "deciding", meta: { tid: "handoff.tryAgain" } } },
             },
             asleep: { on: { "log.grew": { target: "resting", meta: { tid: "handoff.woke" } } } },
           },

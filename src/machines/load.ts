@@ -14,11 +14,13 @@
  *
  * 1. One readonly transaction gives the whole picture; memory changes in `replaying`, in one synchronous step.
  * 2. A read error is not an empty database: nothing is written after it (G9).
- * 3. Damaged pieces are stored in quarantine, with their raw bytes, before `ready` (G8).
+ * 3. Damaged pieces are stored in quarantine, with their raw bytes, before `ready` (G8). Where there is no space for them
+ *    they stay where they are; a leader does not fold before it has stored them.
  * 4. What is heard of while reading is only noted (`wanted`): if this round does not bring it, one more does. A round covers
  *    all that was heard before it began, so a position that is not in the log is asked for once.
  * 5. A connection is written to only after memory has taken over what it leads to. When that is other data than before, memory
  *    starts over, and keeps what this tab has still to store. A new connection begins a new round.
+ * 6. With its connection a round is over: what an old one still reads is no news.
  */
 import { assign, setup } from "xstate";
 import { type Owned, backoff, failureOf, maxIterations, promised, tell } from "./common.ts";
@@ -33,6 +35,7 @@ export type ReadReport =
 
 export type LoadEvent =
   | { readonly type: "storage.opened" }
+  | { readonly type: "storage.lost" }
   | { readonly type: "gap.found"; readonly position: number };
 
 export type LoadReport =
@@ -71,6 +74,7 @@ export const loadMachine = setup({
     isDoubtful: ({ context }) => context.isDoubtful,
     isLost: (_, params: { error: unknown }) => failureOf(params.error) === "lost",
     isUnbridged: (_, params: { position: number }) => params.position < 0,
+    isQuota: (_, params: { error: unknown }) => failureOf(params.error) === "quota",
     isBehind: ({ context }, params: { position: number }) => params.position < context.wanted,
   },
   actions: {
@@ -97,7 +101,10 @@ export const loadMachine = setup({
     wanted: 0,
     isDoubtful: false,
   }),
-  on: { "gap.found": { actions: "want", meta: { tid: "load.noted" } } },
+  on: {
+    "gap.found": { actions: "want", meta: { tid: "load.noted" } },
+    "storage.lost": { target: ".waiting", meta: { tid: "load.lost" } },
+  },
   initial: "waiting",
   states: {
     waiting: {
@@ -194,7 +201,14 @@ export const loadMachine = setup({
         id: "quarantine",
         src: "quarantine",
         onDone: { target: "replaying", meta: { tid: "load.quarantined" } },
-        onError: { target: "rereading", meta: { tid: "load.quarantineFailed" } },
+        onError: [
+          {
+            guard: { type: "isQuota", params: ({ event }) => ({ error: event.error }) },
+            target: "replaying",
+            meta: { tid: "load.noSpaceToKeep" },
+          },
+          { target: "rereading", meta: { tid: "load.quarantineFailed" } },
+        ],
       },
       on: {
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedQuarantining" } },
@@ -237,10 +251,16 @@ export const loadMachine = setup({
     },
     outdated: {
       entry: "tellOutdated",
-      // What was committed before is still to be written, and a new connection is written to only after it was read.
-      on: { "storage.opened": { target: "reading", meta: { tid: "load.reopenedOutdated" } } },
+      on: {
+        // What was committed before is still to be written, and a new connection is written to only after it was read.
+        "storage.opened": { target: "reading", meta: { tid: "load.reopenedOutdated" } },
+        "storage.lost": { meta: { tid: "load.lostOutdated" } },
+      },
     },
-    failed: { entry: "tellFailed" },
+    failed: {
+      entry: "tellFailed",
+      on: { "storage.lost": { meta: { tid: "load.lostFailed" } } },
+    },
   },
   options: { maxIterations },
 });

@@ -18,7 +18,7 @@
  */
 import { type AnyActorRef, sendTo, setup } from "xstate";
 import { type CommitReport, type QueueView, commitMachine } from "./commit.ts";
-import { maxIterations } from "./common.ts";
+import { type Died, maxIterations } from "./common.ts";
 import { type ElectionReport, electionMachine } from "./election.ts";
 import { type HandoffReport, handoffMachine } from "./handoff.ts";
 import { type LoadReport, loadMachine } from "./load.ts";
@@ -30,6 +30,7 @@ export type SyncEvent =
   | CommitReport
   | ElectionReport
   | HandoffReport
+  | Died
   | { readonly type: "gap.found"; readonly position: number }
   | { readonly type: "log.grew" }
   | { readonly type: "data.replaced" }
@@ -43,6 +44,7 @@ export interface SyncInput {
   readonly queue: QueueView;
   readonly locks: { supported(): boolean; visible(): boolean };
   readonly log: { isLong(): boolean; hasUndecided(): boolean };
+  readonly whenFull: "keep" | "reject";
   /** Whether the app wants memory where storage is unavailable. */
   readonly memory: { allowed(): boolean };
 }
@@ -79,13 +81,16 @@ export const syncMachine = setup({
     loadOpened: sendTo("load", { type: "storage.opened" }),
     commitOpened: sendTo("commit", { type: "storage.opened" }),
     handoffOpened: sendTo("handoff", { type: "storage.opened" }),
+    loadLost: sendTo("load", { type: "storage.lost" }),
     commitLost: sendTo("commit", { type: "storage.lost" }),
+    handoffLost: sendTo("handoff", { type: "storage.lost" }),
     forwardGap: sendTo("load", ({ event }) => event),
     openGate: sendTo("commit", { type: "gate.open" }),
     drainCommits: sendTo("commit", { type: "drain" }),
     drainLeader: sendTo("handoff", { type: "drain" }),
     startElection: sendTo("election", { type: "election.start" }),
     retire: sendTo("election", { type: "election.retire" }),
+    tellStorage: sendTo("storage", ({ event }) => event),
     tellElection: sendTo("election", ({ event }) => event),
     tellHandoff: sendTo("handoff", ({ event }) => event),
     tellCommit: sendTo("commit", ({ event }) => event),
@@ -115,7 +120,11 @@ export const syncMachine = setup({
     {
       id: "commit",
       src: "commit",
-      input: ({ context }) => ({ owner: context.self, queue: context.queue }),
+      input: ({ context }) => ({
+        owner: context.self,
+        queue: context.queue,
+        whenFull: context.whenFull,
+      }),
       onError: { target: ".failed", meta: { tid: "sync.commitDied" } },
     },
     {
@@ -135,7 +144,11 @@ export const syncMachine = setup({
     stop: { target: ".stopping", meta: { tid: "sync.stop" } },
     "storage.opened": { actions: "loadOpened", meta: { tid: "sync.storageOpened" } },
     "storage.suspected": { actions: "suspectStorage", meta: { tid: "sync.storageSuspected" } },
-    "storage.lost": { actions: "commitLost", meta: { tid: "sync.storageLost" } },
+    "storage.lost": {
+      actions: ["loadLost", "commitLost", "handoffLost"],
+      meta: { tid: "sync.storageLost" },
+    },
+    "service.died": { target: ".failed", meta: { tid: "sync.serviceDied" } },
     "storage.outdated": { target: ".outdated", meta: { tid: "sync.layoutNewer" } },
     "load.outdated": { target: ".outdated", meta: { tid: "sync.dataNewer" } },
     "schema.newer": { target: ".outdated", meta: { tid: "sync.schemaNewer" } },
@@ -146,7 +159,10 @@ export const syncMachine = setup({
     "election.lost": { actions: "tellHandoff", meta: { tid: "sync.lost" } },
     "log.grew": { actions: "tellHandoff", meta: { tid: "sync.grew" } },
     "page.leaving": { actions: ["tellCommit", "tellElection"], meta: { tid: "sync.leaving" } },
-    "page.returned": { actions: ["tellCommit", "tellElection"], meta: { tid: "sync.returned" } },
+    "page.returned": {
+      actions: ["tellStorage", "tellCommit", "tellElection"],
+      meta: { tid: "sync.returned" },
+    },
   },
   initial: "loading",
   entry: "openStorage",
@@ -181,7 +197,7 @@ export const syncMachine = setup({
           on: {
             "storage.lost": {
               target: "disconnected",
-              actions: "commitLost",
+              actions: ["loadLost", "commitLost", "handoffLost"],
               meta: { tid: "sync.disconnected" },
             },
             "commit.delayed": { target: "degraded", meta: { tid: "sync.degradedDelay" } },
@@ -192,7 +208,7 @@ export const syncMachine = setup({
           on: {
             "storage.lost": {
               target: "disconnected",
-              actions: "commitLost",
+              actions: ["loadLost", "commitLost", "handoffLost"],
               meta: { tid: "sync.degradedDisconnected" },
             },
             "commit.flowing": { target: "running", meta: { tid: "sync.flowing" } },
@@ -229,6 +245,7 @@ export const syncMachine = setup({
         "storage.outdated": { meta: { tid: "sync.stoppingOutdated" } },
         "load.outdated": { meta: { tid: "sync.stoppingDataNewer" } },
         "schema.newer": { meta: { tid: "sync.stoppingSchemaNewer" } },
+        "service.died": { meta: { tid: "sync.stoppingDied" } },
       },
       after: { stopDeadline: { target: "stopped", meta: { tid: "sync.stopDeadline" } } },
     },

@@ -10,11 +10,14 @@
  * | `open`: any other error; a foreign layout                   | `unavailable` | nothing was opened                    |
  * | `transaction()` throws (InvalidStateError)                  | `lost`        | the connection is closing or closed   |
  * | a write throws (DataCloneError, DataError, a getter)        | `refused`     | it will throw again; aborted by us    |
+ * | a write throws UnknownError (WebKit, after a sleep)         | `lost`        | it is not about the value             |
  * | request or abort: ConstraintError; UnknownError "too large" | `refused`     | it will fail again                    |
  * | abort: QuotaExceededError (after `success` of all requests) | `quota`       | seen to abort                         |
+ * | abort: DataError ("Failed to write blobs"), no request's    | `quota`       | seen to abort: the files of large     |
+ * |                                                             |               | values did not fit on the disk        |
  * | abort: any other UnknownError, InvalidStateError            | `lost`        | the disk failed while it committed, or|
  * |                                                             |               | (WebKit) its process is gone          |
- * | abort: AbortError, DataError, no reason, anything else      | `aborted`     | seen to abort                         |
+ * | abort: AbortError, DataError of a request, no reason, others| `aborted`     | seen to abort                         |
  * | `close` event, and neither `complete` nor `abort` before    | `lost`        | some never get an event (forced close)|
  *
  * - A bubbled `error` alone says nothing: `abort` follows, or `close`, or even `complete` (Chromium on LevelDB, when the
@@ -112,7 +115,8 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
     if (failed !== undefined && !(failed.reason instanceof DOMException)) throw failed.reason;
     if (undone || (end === "complete" && failed === undefined)) return await result;
     if (end === "close") throw closedMeanwhile();
-    throw failure(tx.error ?? failed?.reason, end === "complete" && mode !== "readonly");
+    const stored = end === "complete" && mode !== "readonly";
+    throw failure(tx.error ?? failed?.reason, stored, failed === undefined);
   } finally {
     db.removeEventListener("close", close);
     forget();
@@ -174,12 +178,20 @@ export function addOne(
       end(() => {
         const failed = request?.readyState === "done" ? request.error : undefined;
         // Chromium may complete a transaction a request of which failed.
-        if (request === undefined || failed) reject(failure(failed, true));
+        if (request === undefined || failed) reject(failure(failed, true, false));
         else resolve(request.result);
       });
     tx.onabort = () =>
       end(() =>
-        reject(thrown instanceof StorageFailure ? thrown : failure(tx.error ?? thrown, false)),
+        reject(
+          thrown instanceof StorageFailure
+            ? thrown
+            : failure(
+                tx.error ?? thrown,
+                false,
+                request?.readyState === "done" && request.error === null,
+              ),
+        ),
       );
     try {
       request = tx.objectStore(store).add(value);
@@ -191,9 +203,18 @@ export function addOne(
   });
 }
 
-/** What a write threw at once is about the value or its key: it can never be stored; unless the transaction had ended. */
+/** What is not about the value: the transaction had ended, or (WebKit, at times after a sleep) could not be reached. */
+const passing = [
+  "TransactionInactiveError",
+  "InvalidStateError",
+  "UnknownError",
+  "AbortError",
+  "QuotaExceededError",
+];
+
+/** What a write threw at once is about the value or its key: it can never be stored. Unless it says otherwise. */
 const asRefusal = (error: unknown): unknown =>
-  isNamed(error, "TransactionInactiveError", "InvalidStateError")
+  isNamed(error, ...passing)
     ? error
     : new StorageFailure("refused", "Expected the value to be storable, got a refusal", error);
 
@@ -235,18 +256,23 @@ export function isNamed(error: unknown, ...names: readonly string[]): error is D
   return error instanceof DOMException && names.includes(error.name);
 }
 
-/** What is known after a transaction aborted with `error`, or a request of it failed with it though it was `stored`. */
-function failure(error: unknown, stored: boolean): StorageFailure {
+/**
+ * What is known after a transaction aborted with `error`, or a request of it failed with it though it was `stored`.
+ * `committing`: no request had failed.
+ */
+function failure(error: unknown, stored: boolean, committing: boolean): StorageFailure {
   const shown = error instanceof DOMException ? `${error.name} (${error.message})` : "no reason";
   return new StorageFailure(
-    stored ? "lost" : kindOf(error),
+    stored ? "lost" : kindOf(error, committing),
     `Expected the transaction to complete, got ${shown}`,
     error,
   );
 }
 
-function kindOf(error: unknown): StorageFailureKind {
+function kindOf(error: unknown, committing: boolean): StorageFailureKind {
   if (isNamed(error, "QuotaExceededError")) return "quota";
+  // A request that fails with it has read a damaged value.
+  if (committing && isNamed(error, "DataError")) return "quota";
   if (isNamed(error, "ConstraintError", "DataCloneError")) return "refused";
   // The only sign of a value over 127 MiB on Chromium's SQLite backend: every retry would fail as well.
   if (isNamed(error, "UnknownError") && error.message.includes("too large")) return "refused";

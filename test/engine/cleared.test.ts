@@ -77,7 +77,7 @@ describe("data that is cleared while tabs live", () => {
     await lab.pass(5000);
     // The new data is there, folded, with the very marks of the old one, before this tab looks.
     const held = hold();
-    a.disk.next("open", held.fault);
+    a.disk.always("open", held.fault);
     await clear(lab, [a, b]);
     await lab.pass(2000);
     await held.reached;
@@ -215,7 +215,7 @@ describe("data that is cleared while tabs live", () => {
     await a.sync.commit(added("t1")).settled;
     await lab.settle();
     const open = hold();
-    b.disk.next("open", open.fault);
+    b.disk.always("open", open.fault);
     b.freeze();
     await clear(lab, [a, b]);
     await lab.pass(5000);

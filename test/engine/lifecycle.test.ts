@@ -161,9 +161,10 @@ describe("storage", () => {
   it("that never answers an open is told, and tried again", async () => {
     const lab = createLab();
     const tab = lab.openTab();
-    tab.disk.next("open", hungAndNotStored);
+    const heal = tab.disk.always("open", hungAndNotStored);
     await lab.pass(11_000);
     expect(tab.sync.status.storage).toBe("unavailable");
+    heal();
     await lab.pass(31_000);
     await tab.sync.ready;
   });

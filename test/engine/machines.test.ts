@@ -19,14 +19,20 @@ const queue = (queued: boolean, flying = !queued) => ({
   isOpen: yes,
 });
 
+/** Holds one commit at a time. */
+const emptying = () => {
+  let asked = 0;
+  return { ...queue(true), hasQueued: () => (asked += 1) % 2 === 1 };
+};
+
 /** With the inputs that together make every state a place where a machine rests. */
 const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = [
   [
     "commit",
     commitMachine,
-    { owner, queue: queue(true) },
-    { owner, queue: queue(false) },
-    { owner, queue: queue(false, false) },
+    ...[queue(true), queue(false), queue(false, false), emptying()].flatMap((view) =>
+      ["keep", "reject"].map((whenFull) => ({ owner, queue: view, whenFull })),
+    ),
   ],
   ["election", electionMachine, { owner, locks: { supported: yes, visible: yes } }],
   ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasUndecided: () => false } }],
@@ -37,6 +43,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
     syncMachine,
     {
       queue: queue(false),
+      whenFull: "keep",
       locks: { supported: yes, visible: yes },
       log: { isLong: () => false, hasUndecided: () => false },
       memory: { allowed: yes },
@@ -72,11 +79,16 @@ const cases: Readonly<Record<string, readonly object[]>> = {
   "xstate.done.actor.replay": [{ output: -1 }, { output: 5 }, { output: "fenced" }],
   "xstate.done.actor.recover": [{ output: "recovered" }, { output: "newer" }],
   "xstate.done.actor.decide": [{ output: "done" }, { output: "more" }, { output: "fenced" }],
+  "xstate.error.actor.fold": [{ error: { kind: "quota" } }, { error: { kind: "lost" } }],
   "xstate.done.actor.fold": [{ output: "done" }, { output: "nothing" }, { output: "fenced" }],
   "gap.found": [{ position: 1 }],
   "write.done": [{ n: 1, position: 1 }],
   "ensure.done": [{ n: 1, position: null }],
   "write.failed": ["aborted", "quota", "refused", "lost"].map((failure) => ({ n: 1, failure })),
+  "evict.done": [
+    { n: 1, evicted: 0 },
+    { n: 1, evicted: 1 },
+  ],
   "ensure.failed": ["aborted", "quota", "refused", "lost"].map((failure) => ({ n: 1, failure })),
   "connection.failed": [{ failure: "newer" }, { failure: "unavailable" }],
   "connection.closed": [{ reason: "forced" }, { reason: "deleted" }, { reason: "upgraded" }],

@@ -120,15 +120,15 @@ test("rejects what storage refused, with all that it replaced", async () => {
   const later = put("b");
   const done = pipeline.dismiss("rejected", ["x"]);
   pipeline.take();
-  const entries = pipeline.refuse(1, new Error("no"));
+  const entries = pipeline.refuse(1, "storage_failed");
   expect(entries).toEqual([a.entry, now.entry, later.entry]);
-  expect(pipeline.refuse(1, new Error("no"))).toEqual([]);
+  expect(pipeline.refuse(1, "storage_failed")).toEqual([]);
   for (const { receipt } of [a, old, now, later]) {
     expect(await stateOf(receipt.durable)).toMatchObject({ code: "storage_failed" });
     expect(await stateOf(receipt.settled)).toMatchObject({ code: "storage_failed" });
   }
   expect(pipeline.take()?.record).toMatchObject({ kind: "dismiss", n: 2 });
-  pipeline.refuse(2, new Error("no"));
+  pipeline.refuse(2, "storage_failed");
   expect(await stateOf(done)).toMatchObject({ code: "storage_failed" });
 });
 

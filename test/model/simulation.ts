@@ -305,7 +305,7 @@ export function createWorld(size: number) {
           .filter((group) => !unacked.some((it) => it.group === group));
         const group = waiting[nth % waiting.length];
         if (group === undefined) return;
-        const entries = pipeline.refuse(group.n, new Error("refused"));
+        const entries = pipeline.refuse(group.n, "storage_failed");
         for (const entry of entries)
           for (const it of commits) if (it.unit === entry.unit) it.gone = true;
         follower.remove(entries);

@@ -2,9 +2,10 @@
 import { commits } from "./table/commits.mjs";
 import { leaders } from "./table/leaders.mjs";
 import { rows } from "./table/rows.mjs";
+import { storage } from "./table/storage.mjs";
 import { strangers } from "./table/strangers.mjs";
 
 /** @import { Mutant } from "./apply.mjs" */
 
 /** @type {readonly Mutant[]} */
-export const mutants = [...commits, ...rows, ...leaders, ...strangers];
+export const mutants = [...commits, ...rows, ...leaders, ...storage, ...strangers];

@@ -22,7 +22,7 @@ import {
 
 type Options = Pick<
   SyncConfig<TableSchemas, EventDefinitions>,
-  "name" | "user" | "durability" | "storage" | "schema" | "inspect" | "environment"
+  "name" | "user" | "durability" | "storage" | "whenFull" | "schema" | "inspect" | "environment"
 >;
 
 /** The app that most tests run. */

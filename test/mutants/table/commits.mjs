@@ -135,7 +135,7 @@ export const commits = [
     id: "silent-delay",
     why: "A write that is tried again is not told.",
     breaks: ["G2"],
-    edits: [['entry: "tellDelayed",', ""]],
+    edits: [['entry: ["count", "tellDelayed"],', ""]],
     tests: ["engine/durability.test.ts"],
     named: "G2 an aborted write",
   },

@@ -1,0 +1,142 @@
+// @ts-check
+/** Storage that fails: connections, opens that hang, no space. */
+
+/** @import { Mutant } from "../apply.mjs" */
+
+/** @type {readonly Mutant[]} */
+export const storage = [
+  {
+    id: "late-connection-leaks",
+    why: "The connection of an `open` that was given up stays open: it is in the way of every deletion.",
+    breaks: ["G4"],
+    edits: [["if (mine !== round) { connection.close(); return; }", "if (mine !== round) return;"]],
+    tests: ["engine/connection.test.ts"],
+    named: "comes after",
+  },
+  {
+    id: "late-connection-taken-over-memory",
+    why: "An `open` that is answered after memory was chosen puts the disk under memory's rows.",
+    breaks: ["G6"],
+    edits: [
+      [
+        '"storage.open": { target: "opening", actions: "drop", meta: { tid: "storage.openHung" } },',
+        '"storage.open": { target: "opening", meta: { tid: "storage.openHung" } },',
+      ],
+    ],
+    tests: ["engine/connection.test.ts"],
+    named: "memory was chosen",
+  },
+  {
+    id: "no-second-open",
+    why: "An `open` without an answer is waited for alone.",
+    breaks: ["G8"],
+    edits: [['secondDelay: { actions: "open", meta', "secondDelay: { meta"]],
+    tests: ["engine/connection.test.ts"],
+    named: "second one",
+  },
+  {
+    id: "reopened-without-pause",
+    why: "Each connection that opens counts as a success, though it is lost at once: opening spins.",
+    breaks: ["G4"],
+    edits: [['entry: ["drop", "tellLost", "countLoss"],', 'entry: ["drop", "tellLost"],']],
+    tests: ["engine/connection.test.ts"],
+    named: "longer pauses",
+  },
+  {
+    id: "leader-waits-on-a-dead-handle",
+    why: "A leader does not hear that its connection is lost: what it waits for closes the next one.",
+    breaks: ["G4"],
+    edits: [['"storage.lost": { target: ".stalled", meta: { tid: "handoff.storageLost" } },', ""]],
+    tests: ["engine/connection.test.ts"],
+    named: "took its place",
+  },
+  {
+    id: "old-round-is-news",
+    why: "A read of a connection that is gone counts as one of the connection that is awaited.",
+    breaks: ["G9"],
+    edits: [['"storage.lost": { target: ".waiting", meta: { tid: "load.lost" } },', ""]],
+    tests: ["engine/connection.test.ts"],
+    named: "awaited",
+  },
+  {
+    id: "nothing-evicted",
+    why: "Where there is no space, cached queries are kept.",
+    breaks: ["G2"],
+    edits: [["evicted = await recognised(shared).evict();", "evicted = 0;"]],
+    tests: ["engine/quota.test.ts"],
+    named: "makes space",
+  },
+  {
+    id: "rejected-on-suspicion",
+    why: "With `reject`, what was lost is taken back as well, though it may be stored.",
+    breaks: ["G2"],
+    edits: [
+      [
+        'isQuota: ({ event }) => failed(event) === "quota",',
+        'isQuota: ({ event }) => failed(event) === "quota" || failed(event) === "lost",',
+      ],
+    ],
+    tests: ["engine/quota.test.ts"],
+    named: "may be stored",
+  },
+  {
+    id: "full-leader-fences-again",
+    why: "A leader without space to fold claims and reads all of it again, every two seconds.",
+    breaks: ["G4"],
+    edits: [
+      [
+        'target: "full", meta: { tid: "handoff.foldFull" },',
+        'target: "#handoff.leading.stalled", meta: { tid: "handoff.foldFull" },',
+      ],
+    ],
+    tests: ["engine/quota.test.ts"],
+    named: "G5 a leader",
+  },
+  {
+    id: "damage-blocks-a-full-device",
+    why: "Damage that there is no space to keep stops the load.",
+    breaks: ["G8"],
+    edits: [
+      [
+        'target: "replaying", meta: { tid: "load.noSpaceToKeep" },',
+        'target: "rereading", meta: { tid: "load.noSpaceToKeep" },',
+      ],
+    ],
+    tests: ["engine/quota.test.ts"],
+    named: "G8 G9",
+  },
+  {
+    id: "full-disk-is-never-told",
+    why: "A disk that is full is told as a lost connection, for ever.",
+    breaks: ["G2"],
+    edits: [["context.attempts > 1,", "context.attempts < 0,"]],
+    tests: ["engine/quota.test.ts"],
+    named: "told as full",
+  },
+  {
+    id: "late-answer-not-heard",
+    why: "What a leaving page wrote while another write was looked up waits for the watchdog.",
+    breaks: ["G1"],
+    edits: [
+      [
+        'actions: "acknowledge", meta: { tid: "commit.lateDone" },',
+        'meta: { tid: "commit.lateDone" },',
+      ],
+    ],
+    tests: ["engine/connection.test.ts"],
+    named: "watchdog",
+  },
+  {
+    id: "silent-death",
+    why: "A service that throws closes the gate, and nobody is told.",
+    breaks: ["G2"],
+    edits: [
+      [
+        'onError: { target: ".closed", actions: "tellDied", meta',
+        'onError: { target: ".closed", meta',
+      ],
+    ],
+    tests: ["engine/connection.test.ts"],
+    named: "persister",
+  },
+];
