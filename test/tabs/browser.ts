@@ -23,8 +23,8 @@ export interface Tab {
 }
 
 export interface TabOptions {
-  /** Runs in the page before the app does. */
-  readonly script?: () => void;
+  /** Run in the page before the app does. */
+  readonly scripts?: readonly (() => void)[];
   /** Runs before the page is loaded. */
   before?(cdp: CDPSession): Promise<unknown>;
   /** Of the app, see app/main.ts: `?storage=…`. */
@@ -99,7 +99,7 @@ function createDevice(
     /** The tab after a reload. */
     renamed: ({ page, cdp }: Tab): Promise<Tab> => named(page, cdp),
 
-    async openTab({ script, before, query = "", until }: TabOptions = {}): Promise<Tab> {
+    async openTab({ scripts = [], before, query = "", until }: TabOptions = {}): Promise<Tab> {
       const page = await newPage();
       page.on("pageerror", (error) => complaints.push(String(error)));
       page.on("crash", () => {
@@ -108,7 +108,7 @@ function createDevice(
       page.on("console", (message) => {
         if (["error", "warning"].includes(message.type())) complaints.push(message.text());
       });
-      if (script !== undefined) await page.addInitScript(script);
+      for (const script of scripts) await page.addInitScript(script);
       const cdp = await context().newCDPSession(page);
       // Not Playwright's binding: that one answers each call, and lags behind pages that commit at full speed.
       cdp.on("Runtime.bindingCalled", ({ name, payload }) => {

@@ -65,53 +65,55 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   test("G10 G11 replaces a leader that froze without a word within 15 s, and refuses its late write", async (context) => {
     const device = machine.createDevice(context);
     const leader = await device.openTab({
-      script: () => {
-        // So the engine is not told, and the frozen page keeps the lock.
-        let frozen = false;
-        const held: (() => void)[] = [];
-        document.addEventListener("freeze", (event) => {
-          event.stopImmediatePropagation();
-          frozen = true;
-        });
-        document.addEventListener("resume", (event) => {
-          event.stopImmediatePropagation();
-          frozen = false;
-          for (const deliver of held.splice(0)) deliver();
-        });
-        // Chromium brings messages to a frozen page, and its database does not answer what it asks then. So does no
-        // browser that freezes pages without a word.
-        const channel = BroadcastChannel.prototype;
-        const set = Object.getOwnPropertyDescriptor(channel, "onmessage")?.set;
-        Object.defineProperty(channel, "onmessage", {
-          set(this: BroadcastChannel, listener: (event: MessageEvent) => void) {
-            set?.call(this, (event: MessageEvent) => {
-              if (frozen) held.push(() => listener(event));
-              else listener(event);
-            });
-          },
-        });
-        // It learns late that its lock was stolen: nothing but the fence can keep its write out.
-        const late: (() => void)[] = [];
-        const locks = LockManager.prototype;
-        const { request } = locks;
-        locks.request = function slow(this: LockManager, ...all: Parameters<typeof request>) {
-          const ended = Reflect.apply(request, this, all);
-          return ended.catch(async (error: unknown) => {
-            await new Promise<void>((resolve) => {
-              late.push(resolve);
-            });
-            throw error;
+      scripts: [
+        () => {
+          // So the engine is not told, and the frozen page keeps the lock.
+          let frozen = false;
+          const held: (() => void)[] = [];
+          document.addEventListener("freeze", (event) => {
+            event.stopImmediatePropagation();
+            frozen = true;
           });
-        } as typeof request;
-        const refused: string[] = [];
-        const { abort } = IDBTransaction.prototype;
-        IDBTransaction.prototype.abort = function noted(this: IDBTransaction) {
-          refused.push(`${this.mode} ${Array.from(this.objectStoreNames).join(" ")}`);
-          abort.call(this);
-        };
-        const learn = () => late.splice(0).forEach((resolve) => resolve());
-        Object.assign(globalThis, { watch: { refused, learn } });
-      },
+          document.addEventListener("resume", (event) => {
+            event.stopImmediatePropagation();
+            frozen = false;
+            for (const deliver of held.splice(0)) deliver();
+          });
+          // Chromium brings messages to a frozen page, and its database does not answer what it asks then. So does no
+          // browser that freezes pages without a word.
+          const channel = BroadcastChannel.prototype;
+          const set = Object.getOwnPropertyDescriptor(channel, "onmessage")?.set;
+          Object.defineProperty(channel, "onmessage", {
+            set(this: BroadcastChannel, listener: (event: MessageEvent) => void) {
+              set?.call(this, (event: MessageEvent) => {
+                if (frozen) held.push(() => listener(event));
+                else listener(event);
+              });
+            },
+          });
+          // It learns late that its lock was stolen: nothing but the fence can keep its write out.
+          const late: (() => void)[] = [];
+          const locks = LockManager.prototype;
+          const { request } = locks;
+          locks.request = function slow(this: LockManager, ...all: Parameters<typeof request>) {
+            const ended = Reflect.apply(request, this, all);
+            return ended.catch(async (error: unknown) => {
+              await new Promise<void>((resolve) => {
+                late.push(resolve);
+              });
+              throw error;
+            });
+          } as typeof request;
+          const refused: string[] = [];
+          const { abort } = IDBTransaction.prototype;
+          IDBTransaction.prototype.abort = function noted(this: IDBTransaction) {
+            refused.push(`${this.mode} ${Array.from(this.objectStoreNames).join(" ")}`);
+            abort.call(this);
+          };
+          const learn = () => late.splice(0).forEach((resolve) => resolve());
+          Object.assign(globalThis, { watch: { refused, learn } });
+        },
+      ],
     });
     const follower = await leaderAndFollower(device, leader);
     await leader.cdp.send("Page.setWebLifecycleState", { state: "frozen" });

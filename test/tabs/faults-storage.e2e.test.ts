@@ -20,6 +20,33 @@ declare const relent: () => void;
 
 vi.setConfig({ testTimeout: 60_000 });
 
+/** Ten times as fast: it is about what happens, not about how long it takes. */
+const hurry = (): void => {
+  const { setTimeout: later } = globalThis;
+  const soon = (fn: () => void, ms = 0): unknown => later(fn, ms / 10);
+  Object.assign(globalThis, { setTimeout: soon });
+};
+
+/** As the first opening of a database in Safari 14: the request exists, and nothing ever comes of it. */
+const silence = (): void => {
+  const { open } = IDBFactory.prototype;
+  IDBFactory.prototype.open = function silent(this: IDBFactory, ...all) {
+    IDBFactory.prototype.open = open;
+    const request = open.apply(this, all);
+    for (const type of ["success", "error"])
+      request.addEventListener(type, (event) => event.stopImmediatePropagation());
+    return request;
+  };
+};
+
+const switchOff = (): void => {
+  Object.defineProperty(globalThis, "indexedDB", {
+    get() {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    },
+  });
+};
+
 const add = ({ page }: Tab, count = 1) => page.evaluate((it) => app.add(it), count);
 const refusalOf = ({ page }: Tab) => page.evaluate(() => app.refusal());
 
@@ -187,13 +214,15 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
     });
     const tab = await device.openTab({
       until: "app",
-      script: () => {
-        // As a later version of sssync would: there is no older layout yet.
-        const { open } = IDBFactory.prototype;
-        IDBFactory.prototype.open = function newer(this: IDBFactory, name) {
-          return open.call(this, name, 2);
-        };
-      },
+      scripts: [
+        () => {
+          // As a later version of sssync would: there is no older layout yet.
+          const { open } = IDBFactory.prototype;
+          IDBFactory.prototype.open = function newer(this: IDBFactory, name) {
+            return open.call(this, name, 2);
+          };
+        },
+      ],
     });
     await says(tab, { storage: "blocked", fault: "storage_blocked", phase: "loading" });
     await stranger.page.evaluate(() => relent());
@@ -238,5 +267,65 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
     await says(tab, { fault: null, phase: "ready" });
     const all = await agreed([tab, await device.openTab()]);
     expect([...faultsOfOrder(all, [], device.told), ...device.complaints]).toEqual([]);
+  });
+
+  test("G9 waits for a database that does not open, says so, and opens it by itself", async (context) => {
+    const device = machine.createDevice(context);
+    device.expect("fault");
+    const stranger = await device.openStranger();
+    // It holds a database that is to be deleted: whoever opens it now hears nothing at all.
+    await stranger.page.evaluate(async () => {
+      const name = "sssync/tabs/";
+      const database = await new Promise<IDBDatabase>((resolve) => {
+        const request = indexedDB.open(name);
+        request.onsuccess = () => resolve(request.result);
+      });
+      Object.assign(globalThis, { relent: () => database.close() });
+      await new Promise<void>((resolve) => {
+        indexedDB.deleteDatabase(name).onblocked = () => resolve();
+      });
+    });
+    const tab = await device.openTab({ until: "app", scripts: [hurry] });
+    await says(tab, { storage: "unavailable", fault: "storage_unavailable", phase: "loading" });
+    await stranger.page.evaluate(() => relent());
+    await says(tab, { storage: "open", fault: null, phase: "ready" });
+    await add(tab);
+    expect(device.complaints).toEqual([]);
+  });
+
+  test("opens a database the first opening of which is never answered", async (context) => {
+    const device = machine.createDevice(context);
+    device.expect("fault");
+    const tab = await device.openTab({
+      scripts: [silence, hurry],
+    });
+    await says(tab, { storage: "open", fault: null, phase: "ready" });
+    await add(tab);
+    expect(await agreed([tab, await device.openTab()])).toHaveLength(1);
+    expect(device.complaints).toEqual([]);
+  });
+
+  test("says that storage is switched off, and works in memory where the app allows it", async (context) => {
+    const device = machine.createDevice(context);
+    device.expect("fault");
+    const waiting = await device.openTab({ until: "app", scripts: [switchOff] });
+    const memory = await device.openTab({
+      scripts: [switchOff],
+      query: "?storage=memory-if-unavailable",
+    });
+    await says(waiting, { storage: "unavailable", fault: "storage_unavailable", phase: "loading" });
+    expect(await refusalOf(waiting)).toBe("not_ready");
+    await says(memory, { storage: "memory", fault: "memory_only", phase: "degraded" });
+    await memory.page.evaluate(() => {
+      void app.add(2);
+    });
+    const shown = await memory.page.evaluate(() => [
+      app.order().length,
+      app.sync.status.pending,
+      app.sync.export().tables["entries"]?.length,
+    ]);
+    expect(shown).toEqual([2, 2, 2]);
+    expect(durableCount(device)).toBe(0);
+    expect(device.complaints).toEqual([]);
   });
 });

@@ -14,20 +14,22 @@ vi.setConfig({ testTimeout: 60_000 });
 /** A tab that drops what its BroadcastChannel brings, all of it or one kind, as long as it is told to. */
 const openDeafTab = (browser: Browser): Promise<Tab> =>
   browser.openTab({
-    script: () => {
-      const own = { deaf: false, deafTo: "", missed: 0 };
-      const { prototype } = BroadcastChannel;
-      const set = Object.getOwnPropertyDescriptor(prototype, "onmessage")?.set;
-      Object.defineProperty(prototype, "onmessage", {
-        set(this: BroadcastChannel, listener: (event: MessageEvent<{ kind: string }>) => void) {
-          set?.call(this, (event: MessageEvent<{ kind: string }>) => {
-            if (!own.deaf && own.deafTo !== event.data.kind) listener(event);
-            else own.missed += 1;
-          });
-        },
-      });
-      Object.assign(globalThis, { ears: own });
-    },
+    scripts: [
+      () => {
+        const own = { deaf: false, deafTo: "", missed: 0 };
+        const { prototype } = BroadcastChannel;
+        const set = Object.getOwnPropertyDescriptor(prototype, "onmessage")?.set;
+        Object.defineProperty(prototype, "onmessage", {
+          set(this: BroadcastChannel, listener: (event: MessageEvent<{ kind: string }>) => void) {
+            set?.call(this, (event: MessageEvent<{ kind: string }>) => {
+              if (!own.deaf && own.deafTo !== event.data.kind) listener(event);
+              else own.missed += 1;
+            });
+          },
+        });
+        Object.assign(globalThis, { ears: own });
+      },
+    ],
   });
 
 const commit = ({ page }: Tab, count = 1) => page.evaluate((it) => app.add(it), count);
