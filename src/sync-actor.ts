@@ -136,7 +136,9 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     newer: () => send({ type: "schema.newer" }),
     left: () => follower.index.outdated(),
     migrating: (left) => follower.setMigration(left),
-    leader(alive) {
+    leader(alive, term) {
+      // Whoever leads by a later term has fenced this tab.
+      if (shared.term !== undefined && term > shared.term) send({ type: "term.lost" });
       leaderSeen = alive;
       if (alive) send({ type: "heartbeat.seen" });
       touch();
@@ -215,7 +217,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       clock,
       input: {
         queue: pipeline,
-        locks: { supported: () => environment.locks !== null, visible: () => lifecycle.visible() },
+        locks: {
+          supported: () => environment.locks !== null,
+          visible: () => lifecycle.visible(),
+          spread: () => Number.parseInt(tab.slice(0, 8), 16) / 2 ** 32,
+        },
         log: {
           isLong: () => follower.isLong(),
           hasUndecided: () => replica.logged() > 0,

@@ -20,7 +20,7 @@ export interface TabsOptions {
   /** Has the disk read. */
   look(): void;
   newer(): void;
-  leader(alive: boolean): void;
+  leader(alive: boolean, term: number): void;
   /** Rows that the leader still has to migrate, as it says. */
   left(): number;
   migrating(left: number): void;
@@ -86,14 +86,14 @@ export function createTabs(options: TabsOptions) {
       case "heartbeat":
         // One of older code knows nothing of it.
         if (message.schema === head.schema) options.migrating(message.left ?? 0);
-        options.leader(true);
+        options.leader(true, message.term);
         options.heard(message.position);
         return;
       case "poke":
         beat();
         return;
       case "bye":
-        options.leader(false);
+        options.leader(false, 0);
     }
   }
 

@@ -19,7 +19,9 @@
  * 3. A leader without heartbeat for `silence` is frozen. Only a visible tab judges: timers of hidden ones are throttled.
  * 4. First it is asked who holds the lock (which evicts a cached page), then the request is renewed (which pumps a stuck
  *    queue), then the lock is stolen (G11). The fence in the database keeps the old leader's late writes out (G10).
- * 5. A leader whose lock was taken is `demoted` at once.
+ * 5. A leader whose lock was taken, or who hears of a higher term, is `demoted` at once.
+ * 6. Without Web Locks (`lockless`) the term is all there is: a visible tab that hears no leader for `silence` and a while of
+ *    its own leads. Two may for a moment; the fence refuses the writes of one of them, and it waits again (G10).
  */
 import { sendTo, setup } from "xstate";
 import { type Owned, longLived, maxIterations, tell } from "./common.ts";
@@ -45,7 +47,12 @@ export type ElectionReport = { readonly type: "election.won" } | { readonly type
 
 export interface Input extends Owned {
   /** Whether there are locks here at all, and whether the page is visible now. */
-  readonly locks: { supported(): boolean; visible(): boolean };
+  readonly locks: {
+    supported(): boolean;
+    visible(): boolean;
+    /** From 0 to 1: this tab's own, so that not all tabs do the same at once. */
+    spread(): number;
+  };
 }
 
 export const electionMachine = setup({
@@ -53,6 +60,7 @@ export const electionMachine = setup({
   actors: { lock: longLived<LockCommand>(), heart: longLived<{ readonly type: "beat" }>() },
   delays: {
     silence: 10_000,
+    ownSilence: ({ context }) => 10_000 + 5000 * context.locks.spread(),
     probeDelay: 1000,
     renewDelay: 2000,
     stealDelay: 2000,
@@ -78,7 +86,7 @@ export const electionMachine = setup({
   invoke: {
     id: "lock",
     src: "lock",
-    onError: { target: ".unsupported", meta: { tid: "election.lockFailed" } },
+    onError: { target: ".lockless", meta: { tid: "election.lockFailed" } },
   },
   initial: "starting",
   on: {
@@ -92,13 +100,56 @@ export const electionMachine = setup({
     starting: {
       on: {
         "election.start": [
-          { guard: "isUnsupported", target: "unsupported", meta: { tid: "election.unsupported" } },
+          { guard: "isUnsupported", target: "lockless", meta: { tid: "election.unsupported" } },
           { target: "candidate", meta: { tid: "election.start" } },
         ],
       },
     },
     retired: {},
-    unsupported: {},
+    lockless: {
+      entry: "poke",
+      initial: "waiting",
+      states: {
+        waiting: {
+          on: {
+            "heartbeat.seen": {
+              target: "waiting",
+              reenter: true,
+              meta: { tid: "election.heardLockless" },
+            },
+            "page.returned": {
+              target: "waiting",
+              reenter: true,
+              actions: "poke",
+              meta: { tid: "election.returnedLockless" },
+            },
+          },
+          after: {
+            ownSilence: [
+              { guard: "isVisible", target: "leading", meta: { tid: "election.silentLockless" } },
+              {
+                target: "waiting",
+                reenter: true,
+                meta: { tid: "election.silentHiddenLockless" },
+              },
+            ],
+          },
+        },
+        leading: {
+          entry: "tellWon",
+          exit: "tellLost",
+          invoke: {
+            id: "beat",
+            src: "heart",
+            onError: { target: "waiting", meta: { tid: "election.beatFailed" } },
+          },
+          on: {
+            "term.lost": { target: "waiting", meta: { tid: "election.fencedLockless" } },
+            "page.leaving": { target: "waiting", meta: { tid: "election.resignedLockless" } },
+          },
+        },
+      },
+    },
     candidate: {
       initial: "waiting",
       entry: ["request", "poke"],

@@ -42,7 +42,7 @@ export type SyncEvent =
 
 export interface SyncInput {
   readonly queue: QueueView;
-  readonly locks: { supported(): boolean; visible(): boolean };
+  readonly locks: { supported(): boolean; visible(): boolean; spread(): number };
   readonly log: { isLong(): boolean; hasUndecided(): boolean };
   readonly whenFull: "keep" | "reject";
   /** Whether the app wants memory where storage is unavailable. */

@@ -339,7 +339,7 @@ describe("G4 every tab writes its own", () => {
     const tab = await lab.ready({ ports: { locks: null, channel: null } });
     await tab.sync.commit(added("t1")).settled;
     await lab.pass(30_000);
-    expect(tab.sync.status).toMatchObject({ phase: "ready", fault: null, role: "candidate" });
+    expect(tab.sync.status).toMatchObject({ phase: "ready", fault: null, role: "leader" });
     expect(shown(await lab.ready()).todos).toEqual([milk]);
     expect(scope).toBe("sssync/todos/");
   });

@@ -34,7 +34,14 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
       ["keep", "reject"].map((whenFull) => ({ owner, queue: view, whenFull })),
     ),
   ],
-  ["election", electionMachine, { owner, locks: { supported: yes, visible: yes } }],
+  [
+    "election",
+    electionMachine,
+    ...[true, false].map((some) => ({
+      owner,
+      locks: { supported: () => some, visible: yes, spread: () => 0 },
+    })),
+  ],
   ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasUndecided: () => false } }],
   ["load", loadMachine, { owner }],
   ["storage", storageMachine, { owner }],
@@ -44,7 +51,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
     {
       queue: queue(false),
       whenFull: "keep",
-      locks: { supported: yes, visible: yes },
+      locks: { supported: yes, visible: yes, spread: () => 0 },
       log: { isLong: () => false, hasUndecided: () => false },
       memory: { allowed: yes },
     },

@@ -78,6 +78,45 @@ export const leaders = [
     named: "G11",
   },
   {
+    id: "demoted-for-good",
+    why: "A tab that lost the lock never asks for it again by itself.",
+    breaks: ["G11"],
+    edits: [
+      ['after: { requeueDelay: { target: "candidate", meta: { tid: "election.requeued" } } },', ""],
+    ],
+    tests: ["engine/election.test.ts"],
+    named: "locks: true",
+  },
+  {
+    id: "hung-steal-waited-for",
+    why: "A tab that steals waits for ever for a lock that it was not given.",
+    breaks: ["G11"],
+    edits: [["stealDelay: 2000,", "stealDelay: 2 ** 30,"]],
+    tests: ["engine/election.test.ts"],
+    named: "locks: true",
+  },
+  {
+    id: "lockless-stays-candidate",
+    why: "Without locks nobody ever leads.",
+    breaks: ["G11"],
+    edits: [
+      [
+        'target: "leading", meta: { tid: "election.silentLockless" }',
+        'target: "waiting", reenter: true, meta: { tid: "election.silentLockless" }',
+      ],
+    ],
+    tests: ["engine/election.test.ts"],
+    named: "without locks",
+  },
+  {
+    id: "later-term-not-heard",
+    why: "A leader goes on though it hears of a later term.",
+    breaks: ["G10"],
+    edits: [["term > shared.term) send", "term < shared.term) send"]],
+    tests: ["engine/election.test.ts"],
+    named: "later term",
+  },
+  {
     id: "resigned-but-beating",
     why: "A demoted leader keeps its term and shows itself as leader.",
     breaks: ["G10"],
@@ -102,7 +141,12 @@ export const leaders = [
     id: "heartbeat-without-position",
     why: "A follower takes the heartbeat for a sign of life only, and not for how long the log is.",
     breaks: ["G13"],
-    edits: [["options.leader(true);", "options.leader(true);\n        if (head.p === 1) return;"]],
+    edits: [
+      [
+        "options.leader(true, message.term);",
+        "options.leader(true, message.term);\n        if (head.p === 1) return;",
+      ],
+    ],
     tests: ["engine/hints.test.ts"],
     named: "heartbeat",
   },
