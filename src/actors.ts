@@ -10,6 +10,7 @@ import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
 import { createBaseIndex } from "./model/base-index.ts";
 import { encodeRecord } from "./model/packed.ts";
 import { freshMeta } from "./model/stored.ts";
+import { repairMeta } from "./repair.ts";
 import { type Picture, readDisk } from "./services/reader.ts";
 import { type Connection } from "./services/ports.ts";
 import {
@@ -90,7 +91,7 @@ function loadActors(shared: Shared) {
   /** Of which version those segments are that do not say it, once the number in `meta` says it no longer. */
   let untagged: readonly (readonly [string, number])[] = [];
 
-  async function read(mode: ReadMode, signal: AbortSignal): Promise<ReadReport> {
+  async function read(mode: ReadMode, careful: boolean, signal: AbortSignal): Promise<ReadReport> {
     const connection = connected(shared);
     const first = mode === "first";
     const put = first ? follower.startStream() : undefined;
@@ -100,6 +101,7 @@ function loadActors(shared: Shared) {
       index: follower.index,
       after: first ? 0 : follower.position(),
       whole: first,
+      careful,
       // What a round that was given up still reads is for nobody.
       stream: put && ((table, row) => (signal.aborted ? undefined : put(table, row))),
     });
@@ -111,21 +113,22 @@ function loadActors(shared: Shared) {
         index: createBaseIndex(),
         after: 0,
         whole: true,
+        careful,
         stream: undefined,
       });
     if (signal.aborted) return { tag: "unreadable" };
     if (outcome.tag === "newer") return { tag: "newer" };
-    if (outcome.tag === "unreadable") {
+    if (outcome.tag === "damaged") {
       shared.reason = outcome.reason;
-      return { tag: "unreadable" };
+      return { tag: "damaged" };
     }
     if (outcome.tag === "empty") {
       const made = await connection.initialise(
         freshMeta(shared.schema, shared.randomName(), shared.randomName()),
       );
-      if (!made.damaged) return await read(mode, signal);
+      if (!made.damaged) return await read(mode, careful, signal);
       shared.reason = "There is data, but nothing that says what it is.";
-      return { tag: "unreadable" };
+      return { tag: "damaged" };
     }
     const { meta, damage } = outcome.picture;
     if (meta.schema > shared.schema) {
@@ -137,6 +140,7 @@ function loadActors(shared: Shared) {
       untagged = meta.untagged === undefined ? [["untagged", meta.schema]] : [];
       return { tag: "older" };
     }
+    shared.reason = undefined;
     ({ picture } = outcome);
     source = connection;
     return { tag: "read", damaged: damage.length };
@@ -173,9 +177,10 @@ function loadActors(shared: Shared) {
 
   return loadMachine.provide({
     actors: {
-      read: fromPromise<ReadReport, { mode: ReadMode }>(({ input, signal }) =>
-        read(input.mode, signal),
+      read: fromPromise<ReadReport, { mode: ReadMode; careful: boolean }>(({ input, signal }) =>
+        read(input.mode, input.careful, signal),
       ),
+      repair: fromPromise<boolean, void>(({ signal }) => repairMeta(shared, signal)),
       migrate: fromPromise<void, void>(async () => {
         await connected(shared).claim(new Map([["schema", shared.schema], ...untagged]));
       }),

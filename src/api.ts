@@ -182,6 +182,12 @@ export interface SyncExport {
   readonly outbox: readonly Envelope[];
   readonly rejected: readonly RejectedEvent[];
   readonly quarantine: readonly QuarantineEntry[];
+  /** Everything that is stored, as it is, when nothing of it was understood: `load_failed`. What is not JSON is described. */
+  readonly unreadable: readonly {
+    readonly store: string;
+    readonly key: Json;
+    readonly value: Json;
+  }[];
 }
 
 /** The engine of one tab: the read side of an XState actor, so that `useSelector(sync, …)` works, and the app's data. */

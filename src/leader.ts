@@ -1,6 +1,7 @@
 /** What a leader does: it fences, recovers, decides and folds. The handoff machine says when. */
 import { fromPromise } from "xstate";
 import { type LeaderResult, type Recovered, handoffMachine } from "./machines/handoff.ts";
+import { failureOf } from "./machines/common.ts";
 import { type FoldPlan, nextBase, planFold } from "./model/fold.ts";
 import { type BaseRecord } from "./model/log.ts";
 import { type Meta } from "./model/stored.ts";
@@ -10,6 +11,8 @@ import { type Shared, answered, keepDamage, quarantineEntries, recognised } from
 
 export function handoffActors(shared: Shared) {
   const { follower, environment, pipeline, tabs } = shared;
+  /** A read failed that no lost connection explains: from now on record by record. */
+  let careful = false;
   let writing: Promise<unknown> = Promise.resolve();
 
   function write(promise: Promise<LeaderWritten>): Promise<LeaderWritten> {
@@ -19,22 +22,32 @@ export function handoffActors(shared: Shared) {
 
   async function claim(signal: AbortSignal): Promise<void> {
     shared.term = undefined;
-    const term = await answered(shared, recognised(shared).claim());
+    const claimed = recognised(shared).claim();
+    // It may be refused for a term that is none: reading has it rebuilt.
+    claimed.catch(() => follower.look());
+    const term = await answered(shared, claimed);
     if (!signal.aborted) shared.term = term;
   }
 
   async function recover(signal: AbortSignal): Promise<Recovered> {
     follower.startLeading();
     while (!signal.aborted) {
-      const outcome = await readDisk({
+      const read = readDisk({
         connection: recognised(shared),
         definition: shared.definition,
         index: follower.index,
         after: 0,
         whole: true,
+        careful,
         stream: undefined,
       });
+      read.catch((error: unknown) => {
+        careful ||= failureOf(error) !== "lost";
+      });
+      const outcome = await read;
       if (outcome.tag === "newer") return "newer";
+      // The load machine has it rebuilt.
+      if (outcome.tag === "damaged") follower.look();
       if (outcome.tag !== "read")
         throw new StorageFailure("lost", `Expected readable data, got ${outcome.tag}`);
       const { picture } = outcome;

@@ -1,5 +1,5 @@
 /** What the services of one tab share, and what each of them may ask of it. */
-import { type QuarantineEntry } from "./api.ts";
+import { type QuarantineEntry, type SyncExport } from "./api.ts";
 import { type Follower } from "./follower.ts";
 import { type Definition } from "./model/definition.ts";
 import { type Pipeline } from "./pipeline.ts";
@@ -35,6 +35,8 @@ export interface Shared {
   term: number | undefined;
   /** Why loading failed, for the status. */
   reason: string | undefined;
+  /** What is stored, as it is, when nothing of it was understood. */
+  unreadable: SyncExport["unreadable"];
   readonly randomName: () => string;
   /** Tells the app that data is gone. */
   readonly lost: (rows: number, kept: number, reason: string) => void;

@@ -166,6 +166,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     thrownAway: false,
     term: undefined,
     reason: undefined,
+    unreadable: [],
     randomName,
     lost(rows, kept, reason) {
       lost = reason;
@@ -422,6 +423,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       outbox: collections.outbox.list(),
       rejected: collections.rejected.list(),
       quarantine: collections.quarantine.list(),
+      unreadable: shared.unreadable,
     };
   }
 

@@ -4,6 +4,7 @@
  *  ┌─────────┐ storage.opened ┌─────────┐ older schema ┌───────────┐
  *  │ waiting │───────────────►│ reading │─────────────►│ migrating │──► reading
  *  └───▲─────┘                └─┬──┬──┬─┘              └───────────┘
+ *      │                        │  │  ├ damaged meta ──► repairing ── rebuilt ──► reading; not understood ──► failed
  *      │ connection lost        │  │  └ newer schema or format ──► outdated
  *      └────────────────────────┤  │ damaged pieces   ┌──────────────┐
  *                               │  └─────────────────►│ quarantining │──┐
@@ -21,6 +22,8 @@
  * 5. A connection is written to only after memory has taken over what it leads to. When that is other data than before, memory
  *    starts over, and keeps what this tab has still to store. A new connection begins a new round.
  * 6. With its connection a round is over: what an old one still reads is no news.
+ * 7. A read that failed twice is made record by record from then on: one record that is gone does not hide the others.
+ * 8. Damaged `meta` is rebuilt from what is readable, and then read; where nothing is understood, nothing is written.
  */
 import { assign, setup } from "xstate";
 import { type Owned, backoff, failureOf, maxIterations, promised, tell } from "./common.ts";
@@ -31,6 +34,8 @@ export type ReadReport =
   | { readonly tag: "read"; readonly damaged: number }
   | { readonly tag: "newer" }
   | { readonly tag: "older" }
+  /** `meta` does not say what the rest is. */
+  | { readonly tag: "damaged" }
   | { readonly tag: "unreadable" };
 
 export type LoadEvent =
@@ -48,6 +53,10 @@ export type LoadReport =
 export interface Context extends Owned {
   readonly mode: ReadMode;
   readonly attempts: number;
+  /** Read record by record. */
+  readonly careful: boolean;
+  /** How often `meta` was rebuilt without a read that understood it. */
+  readonly repairs: number;
   /** A position that memory has to reach. */
   readonly wanted: number;
   /** The connection gave no answer. */
@@ -57,7 +66,9 @@ export interface Context extends Owned {
 export const loadMachine = setup({
   types: {} as { context: Context; events: LoadEvent; input: Owned },
   actors: {
-    read: promised<ReadReport, { mode: ReadMode }>(),
+    read: promised<ReadReport, { mode: ReadMode; careful: boolean }>(),
+    /** Rebuilds `meta`; false when nothing is understood. */
+    repair: promised<boolean, void>(),
     migrate: promised<void, void>(),
     quarantine: promised<void, void>(),
     /** Applies the picture; gives the position that memory has reached, -1 when memory is too far ahead of it. */
@@ -67,7 +78,12 @@ export const loadMachine = setup({
   guards: {
     isNewer: (_, params: { report: ReadReport }) => params.report.tag === "newer",
     isOlder: (_, params: { report: ReadReport }) => params.report.tag === "older",
-    isUnreadable: (_, params: { report: ReadReport }) => params.report.tag === "unreadable",
+    isRepairable: ({ context }, params: { report: ReadReport }) =>
+      params.report.tag === "damaged" && context.repairs < 3,
+    isRepaired: (_, params: { repaired: boolean }) => params.repaired,
+    isRefused: (_, params: { error: unknown }) => failureOf(params.error) === "refused",
+    isUnreadable: (_, params: { report: ReadReport }) =>
+      params.report.tag === "unreadable" || params.report.tag === "damaged",
     hasDamage: (_, params: { report: ReadReport }) =>
       params.report.tag === "read" && params.report.damaged > 0,
     hasTriesLeft: ({ context }) => context.mode === "again" || context.attempts < 6,
@@ -85,7 +101,13 @@ export const loadMachine = setup({
     begin: assign({ wanted: 0, isDoubtful: false }),
     doubt: assign({ isDoubtful: true }),
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
-    forget: assign({ attempts: 0, mode: "again" }),
+    countRepair: assign({ repairs: ({ context }) => context.repairs + 1 }),
+    /** A lost connection says nothing about records. */
+    beCareful: assign({
+      careful: ({ context }, params: { error: unknown }) =>
+        context.careful || (context.attempts > 0 && failureOf(params.error) !== "lost"),
+    }),
+    forget: assign({ attempts: 0, repairs: 0, mode: "again" }),
     tellSuspected: tell({ type: "storage.suspected" }),
     tellReady: tell({ type: "load.ready" }),
     tellRecovering: tell({ type: "load.recovering" }),
@@ -98,6 +120,8 @@ export const loadMachine = setup({
     owner: input.owner,
     mode: "first",
     attempts: 0,
+    careful: false,
+    repairs: 0,
     wanted: 0,
     isDoubtful: false,
   }),
@@ -131,7 +155,7 @@ export const loadMachine = setup({
       invoke: {
         id: "read",
         src: "read",
-        input: ({ context }) => ({ mode: context.mode }),
+        input: ({ context }) => ({ mode: context.mode, careful: context.careful }),
         onDone: [
           {
             guard: { type: "isNewer", params: ({ event }) => ({ report: event.output }) },
@@ -142,6 +166,11 @@ export const loadMachine = setup({
             guard: { type: "isOlder", params: ({ event }) => ({ report: event.output }) },
             target: "migrating",
             meta: { tid: "load.older" },
+          },
+          {
+            guard: { type: "isRepairable", params: ({ event }) => ({ report: event.output }) },
+            target: "repairing",
+            meta: { tid: "load.metaDamaged" },
           },
           {
             guard: { type: "isUnreadable", params: ({ event }) => ({ report: event.output }) },
@@ -165,6 +194,7 @@ export const loadMachine = setup({
           {
             guard: "hasTriesLeft",
             target: "rereading",
+            actions: { type: "beCareful", params: ({ event }) => ({ error: event.error }) },
             meta: { tid: "load.readFailed" },
           },
           { target: "failed", meta: { tid: "load.gaveUp" } },
@@ -194,6 +224,32 @@ export const loadMachine = setup({
       },
       on: {
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedMigrating" } },
+      },
+    },
+    repairing: {
+      entry: "countRepair",
+      invoke: {
+        id: "repair",
+        src: "repair",
+        onDone: [
+          {
+            guard: { type: "isRepaired", params: ({ event }) => ({ repaired: event.output }) },
+            target: "reading",
+            meta: { tid: "load.repaired" },
+          },
+          { target: "failed", meta: { tid: "load.beyondRepair" } },
+        ],
+        onError: [
+          {
+            guard: { type: "isRefused", params: ({ event }) => ({ error: event.error }) },
+            target: "failed",
+            meta: { tid: "load.repairRefused" },
+          },
+          { target: "rereading", meta: { tid: "load.repairFailed" } },
+        ],
+      },
+      on: {
+        "storage.opened": { target: "reading", meta: { tid: "load.reopenedRepairing" } },
       },
     },
     quarantining: {

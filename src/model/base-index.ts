@@ -8,6 +8,8 @@ import { type Manifest, type RowImage, type SegmentMark } from "./log.ts";
 export interface SegmentState extends SegmentMark {
   readonly ids: readonly string[];
   readonly positions: number | readonly number[];
+  /** It is damaged on disk: the next fold writes what could be saved of it. */
+  readonly mended?: boolean;
 }
 
 /** The segments of the table whose ranges hold changed rows, next to each other. `to` is exclusive. */
@@ -88,7 +90,8 @@ export function createBaseIndex(schema = 1, oldest = 0) {
     unread(manifest: Manifest): readonly (readonly [table: string, mark: SegmentMark])[] {
       return Object.entries(manifest).flatMap(([table, marks]) =>
         marks
-          .filter((mark) => !ofTable(table).some((it) => isSame(it, mark)))
+          // A damaged one is read each time: what was saved of it counts as changed, and changed rows are taken back.
+          .filter((mark) => !ofTable(table).some((it) => isSame(it, mark) && it.mended !== true))
           .map((mark) => [table, mark] as const),
       );
     },
@@ -128,6 +131,21 @@ export function createBaseIndex(schema = 1, oldest = 0) {
         );
       }
       moved.clear();
+      for (const [table, list] of segments) {
+        for (const { low, ids, positions, mended } of list) {
+          if (mended !== true) continue;
+          // Also when no row of it was saved: it has to go.
+          this.note([[table, low, null, 0]]);
+          this.note(
+            ids.map((id, at) => [
+              table,
+              id,
+              null,
+              typeof positions === "number" ? positions : (positions[at] as number),
+            ]),
+          );
+        }
+      }
       return stale;
     },
 

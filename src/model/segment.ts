@@ -45,24 +45,24 @@ export function encodeSegment(
   };
 }
 
-export type DecodedSegment =
-  | {
-      /** Undefined where it was written before segments had it. */
-      readonly schema: number | undefined;
-      readonly ids: readonly string[];
-      readonly pos: number | readonly number[];
-      readonly names: readonly string[];
-      readonly columns: readonly (readonly unknown[])[];
-      /** The row at an index: a new object, not validated by its table's schema yet. */
-      row(index: number): unknown;
-    }
-  | { readonly reason: string };
+export interface DecodedSegment {
+  /** Undefined where it was written before segments had it. */
+  readonly schema: number | undefined;
+  readonly ids: readonly string[];
+  readonly pos: number | readonly number[];
+  readonly names: readonly string[];
+  readonly columns: readonly (readonly unknown[])[];
+  /** The row at an index: a new object, not validated by its table's schema yet. */
+  row(index: number): unknown;
+}
+
+const list = (it: unknown): readonly unknown[] => (Array.isArray(it) ? it : []);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
 
 /** Reads a stored segment. Nothing is trusted: what is not as `encodeSegment` makes it is a reason. */
-export function decodeSegment(value: unknown): DecodedSegment {
+export function decodeSegment(value: unknown): DecodedSegment | { readonly reason: string } {
   if (!isObject(value)) return { reason: "Expected a segment to be an object" };
   const { v, schema, ids, columns, pos } = value;
   if (v !== 1) return { reason: "Expected a segment of version 1" };
@@ -103,19 +103,74 @@ export function decodeSegment(value: unknown): DecodedSegment {
     names.push(name);
     values.push(items);
   }
-  return {
-    schema: schema as number | undefined,
-    ids: ids as readonly string[],
-    pos: pos as number | readonly number[],
+  return decoded(
+    schema as number | undefined,
+    ids as readonly string[],
+    pos as number | readonly number[],
     names,
-    columns: values,
-    row(index) {
-      const row: Record<string, unknown> = { id: ids[index] as string };
-      for (let at = 0; at < names.length; at += 1) {
-        const item = (values[at] as readonly unknown[])[index];
-        if (item !== undefined) row[names[at] as string] = item;
-      }
-      return row;
-    },
+    values,
+  );
+}
+
+const decoded = (
+  schema: number | undefined,
+  ids: readonly string[],
+  pos: number | readonly number[],
+  names: readonly string[],
+  columns: readonly (readonly unknown[])[],
+): DecodedSegment => ({
+  schema,
+  ids,
+  pos,
+  names,
+  columns,
+  row(index) {
+    const row: Record<string, unknown> = { id: ids[index] };
+    for (let at = 0; at < names.length; at += 1) {
+      const item = (columns[at] as readonly unknown[])[index];
+      if (item !== undefined) row[names[at] as string] = item;
+    }
+    return row;
+  },
+});
+
+/**
+ * What can be saved of a segment that does not decode: rows with an id of their own, `isInside` its range, without the
+ * columns that are damaged. A position that is none becomes `pos`.
+ */
+export function salvageSegment(
+  value: unknown,
+  pos: number,
+  isInside: (id: string) => boolean,
+): DecodedSegment {
+  const stored = isObject(value) ? value : {};
+  const all = list(stored["ids"]);
+  const places = new Map<string, number>();
+  all.forEach((id, at) => {
+    if (typeof id === "string" && id !== "" && !places.has(id) && isInside(id)) places.set(id, at);
+  });
+  const order = Array.from(places).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const columns = new Map<string, readonly unknown[]>();
+  for (const [name, items] of list(stored["columns"]).map(list)) {
+    const isNamed = typeof name === "string" && name !== "__proto__" && name !== "id";
+    // One value more or less, and each may be another row's.
+    if (isNamed && Array.isArray(items) && items.length === all.length && !columns.has(name))
+      columns.set(
+        name,
+        order.map(([, at]) => items[at] as unknown),
+      );
+  }
+  const positions = stored["pos"];
+  const positionOf = (at: number): number => {
+    const own: unknown = Array.isArray(positions) ? positions[at] : positions;
+    return Number.isSafeInteger(own) ? (own as number) : pos;
   };
+  const { schema } = stored;
+  return decoded(
+    Number.isSafeInteger(schema) ? (schema as number) : undefined,
+    order.map(([id]) => id),
+    order.map(([, at]) => positionOf(at)),
+    Array.from(columns.keys()),
+    Array.from(columns.values()),
+  );
 }

@@ -94,6 +94,11 @@ export function decodeRecord(value: unknown): LogRecord | undefined {
 export const decodeRejected = (value: unknown): RejectedEvent | undefined =>
   jsonOf(parsed(rejectedEvent, value)) as RejectedEvent | undefined;
 
+/** A record takes whatever is an object, as if it were empty. */
+const plain = v.custom<object>(
+  (value) => Object.prototype.toString.call(value) === "[object Object]",
+);
+
 const mark = v.object({
   no: whole,
   low: v.string(),
@@ -101,6 +106,11 @@ const mark = v.object({
   pos: whole,
   schema: v.optional(whole),
 });
+
+/** Segments are ranges: each begins after the one before, and has a number of its own. */
+const isOrdered = (marks: v.InferOutput<typeof mark>[]): boolean =>
+  marks.every(({ low }, at) => at === 0 || (marks[at - 1]?.low ?? "") < low) &&
+  new Set(marks.map(({ no }) => no)).size === marks.length;
 
 const metaEntries = {
   format: whole,
@@ -111,40 +121,96 @@ const metaEntries = {
   client: text,
   floor: whole,
   settled: watermark,
-  writers: v.record(v.string(), v.object({ max: whole, missing: v.array(whole), at: v.number() })),
-  manifest: v.record(v.string(), v.array(mark)),
+  writers: v.pipe(
+    plain,
+    v.record(v.string(), v.object({ max: whole, missing: v.array(whole), at: v.number() })),
+  ),
+  manifest: v.pipe(plain, v.record(v.string(), v.pipe(v.array(mark), v.check(isOrdered)))),
   keys: v.array(takenKey),
   /** Schema of segments that do not say theirs: that of `meta` before it was raised for the first time. */
   untagged: v.optional(whole),
 };
 
-const metaSchema = v.object(metaEntries);
-
 /** The entries of the `meta` store. */
-export type Meta = Omit<v.InferOutput<typeof metaSchema>, "manifest"> & {
+export type Meta = Omit<StoredMeta, "manifest" | "untagged"> & {
+  readonly untagged?: number | undefined;
   readonly manifest: Manifest;
 };
+
+/** As stored: what older code has left out is left out. */
+export type StoredMeta = {
+  -readonly [K in keyof typeof metaEntries]: v.InferOutput<(typeof metaEntries)[K]>;
+};
+
+const isListed = (
+  manifest: Readonly<Record<string, readonly { readonly no: number }[]>>,
+  table: string,
+  no: number,
+): boolean =>
+  Object.hasOwn(manifest, table) && manifest[table]?.some((it) => it.no === no) === true;
+
+/** What else there is, and `meta` has to agree with. */
+export interface Surroundings {
+  /** Keys of the segments that are stored. */
+  readonly segments?: readonly (readonly [table: string, no: number])[];
+  readonly log?: readonly (readonly [position: number, record: LogRecord | undefined])[];
+}
+
+/** Entries of `meta` that what is there says otherwise about, each with the reason. */
+export function contradicted(
+  { manifest, floor = -1, settled }: Partial<Pick<Meta, "manifest" | "floor" | "settled">>,
+  { segments = [], log = [] }: Surroundings,
+): ReadonlyMap<keyof Meta, string> {
+  const issues = new Map<keyof Meta, string>();
+  const orphan = manifest && segments.find(([table, no]) => !isListed(manifest, table, no));
+  if (orphan) issues.set("manifest", `Expected it to list segment ${orphan.join("/")}`);
+  const late = log.find(([position, it]) => it?.kind === "base" && position <= floor);
+  if (late) issues.set("floor", `Expected it to be below base record ${late[0]}`);
+  else if (floor !== -1 && settled !== undefined && settled.position > floor)
+    issues.set("settled", `Expected it to be at most ${floor}`);
+  return issues;
+}
+
+/** The entries of `meta` that are missing, invalid or contradicted, each with the reason; and what is sound. */
+export function judgeMeta(
+  stored: ReadonlyMap<string, unknown>,
+  around: Surroundings,
+): { readonly issues: ReadonlyMap<keyof Meta, string>; readonly sound: Partial<StoredMeta> } {
+  const issues = new Map<keyof Meta, string>();
+  const sound: Record<string, unknown> = {};
+  for (const [key, schema] of Object.entries(metaEntries) as [keyof Meta, v.GenericSchema][]) {
+    const result = v.safeParse(schema, stored.get(key));
+    if (!result.success) issues.set(key, result.issues[0].message);
+    else if (result.output !== undefined) sound[key] = result.output;
+  }
+  for (const [key, reason] of contradicted(sound, around)) issues.set(key, reason);
+  return { issues, sound };
+}
+
+/** The format of a database that newer code has written. */
+export function newerFormat(stored: ReadonlyMap<string, unknown>): number | undefined {
+  const found = parsed(whole, stored.get("format"));
+  return found !== undefined && found > format ? found : undefined;
+}
 
 /** `meta` as stored → checked, or what is wrong with it. */
 export function decodeMeta(
   stored: ReadonlyMap<string, unknown>,
+  around: Surroundings = {},
 ): { readonly meta: Meta } | { readonly newer: number } | { readonly reason: string } {
-  const found = parsed(whole, stored.get("format"));
-  if (found !== undefined && found > format) return { newer: found };
-  const result = v.safeParse(metaSchema, Object.fromEntries(stored));
-  if (result.success) {
-    const { manifest, untagged, ...rest } = result.output;
-    const older = untagged ?? rest.schema;
-    const tagged = Object.entries(manifest).map(([table, marks]) => [
-      table,
-      marks.map((it) => ({ ...it, schema: it.schema ?? older })),
-    ]);
-    return { meta: { ...rest, untagged, manifest: Object.fromEntries(tagged) as Manifest } };
-  }
-  const [issue] = result.issues;
-  return {
-    reason: `Expected "meta" to be readable: ${v.getDotPath(issue) ?? ""} ${issue.message}`,
-  };
+  const newer = newerFormat(stored);
+  if (newer !== undefined) return { newer };
+  const { issues, sound } = judgeMeta(stored, around);
+  const [issue] = issues;
+  if (issue !== undefined)
+    return { reason: `Expected "meta" to be readable: ${issue[0]}: ${issue[1]}` };
+  const { manifest, untagged, ...rest } = sound as StoredMeta;
+  const older = untagged ?? rest.schema;
+  const tagged = Object.entries(manifest).map(([table, marks]) => [
+    table,
+    marks.map((it) => ({ ...it, schema: it.schema ?? older })),
+  ]);
+  return { meta: { ...rest, untagged, manifest: Object.fromEntries(tagged) as Manifest } };
 }
 
 /** The `meta` entries of a new database. */

@@ -13,7 +13,7 @@
  *   its last request is issued, which lets it end without the tab. One that has not come so far is aborted by `letGo`.
  */
 import { unwrap, wrap } from "idb";
-import { show } from "../model/json.ts";
+import { show, showError } from "../model/json.ts";
 import { type LogRecord } from "../model/log.ts";
 import { isLower, placeAll } from "./placement.ts";
 import { addByHand, addRecords, after, isPosition, isUsedUp, newestPosition } from "./positions.ts";
@@ -33,6 +33,7 @@ import {
   type StoragePort,
   type StoreKey,
   type StoreName,
+  type Unreadable,
 } from "./ports.ts";
 import {
   type Database,
@@ -171,6 +172,10 @@ async function open(
         tx.commit();
         return await count;
       }),
+    repair: (record, seen, plan) =>
+      transact(db, allStores, "readwrite", "strict", (tx, undo) =>
+        repair(tx, record, { seen, known, plan }, undo),
+      ),
     letGo: () => abortAll(db),
     close() {
       told = true;
@@ -184,12 +189,16 @@ async function ensure(
   records: readonly LogRecord[],
   known: number,
 ): Promise<readonly Placed[]> {
-  const [writers, log] = await Promise.all([tx.objectStore("meta").get("writers"), logged(tx, 0)]);
+  // One by one: a record that cannot be read must not keep those out that can still be written.
+  const [writers, log] = await Promise.all([
+    attempt(tx.objectStore("meta").get("writers")),
+    eachOf(tx, "log", ignore, after(0)).then(positioned),
+  ]);
   const absent: LogRecord[] = [];
   const places = placeAll<() => number>(
     records,
     log.map(([position, value]) => [() => position, value]),
-    writers,
+    writers.value,
     (record) => {
       const at = absent.push(record) - 1;
       return () => added[at] as number;
@@ -212,35 +221,34 @@ async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
   };
 
   const run = async (tx: Reading): Promise<ReadResult> => {
-    const metaEntries = named(tx, "meta");
+    const unreadable: Unreadable[] = [];
+    const all = (store: StoreName, range?: IDBKeyRange): Promise<Entries> =>
+      request.each === true
+        ? eachOf(tx, store, (found) => unreadable.push(found), range)
+        : entries(tx, store, range);
+    const first = Promise.all([
+      all("meta").then(named),
+      tx.objectStore("segments").getAllKeys(),
+    ] as const);
     const others = Promise.all([
-      logged(tx, request.after),
-      named(tx, "rejected"),
-      named(tx, "quarantine"),
+      all("log", after(request.after)).then(positioned),
+      all("rejected").then(named),
+      all("quarantine").then(named),
     ]);
     others.catch(ignore);
 
     const deliver = async (key: SegmentKey): Promise<void> => {
-      const found = tx.objectStore("segments").get([...key]);
-      // Otherwise one record that cannot be read would abort the reading of all.
-      unwrap(found).addEventListener("error", (event) => {
-        event.preventDefault();
-        event.stopPropagation();
-      });
-      const [value, error] = await found.then(
-        (stored): [unknown] => [stored],
-        (reason: unknown): [undefined, unknown] => [undefined, reason],
-      );
-      // It was the transaction that aborted: this says nothing about the segment.
-      if (isNamed(error, "AbortError")) throw error;
+      const { value, error } = await attempt(tx.objectStore("segments").get([...key]));
       if (thrown.length === 0) call(() => request.onSegment(key, value, error));
     };
 
-    const meta = new Map(await metaEntries);
-    const segments = call(() => request.segments(meta)).map(deliver);
-    tx.commit();
+    const [metaEntries, keys] = await first;
+    const meta = new Map(metaEntries);
+    const segments = call(() => request.segments(meta, keys.filter(isSegmentKey))).map(deliver);
+    // A careful read still asks for records whose keys have just arrived.
+    if (request.each !== true) tx.commit();
     const [[log, rejected, quarantine]] = await Promise.all([others, ...segments]);
-    return { meta, log, rejected, quarantine };
+    return { meta, log, rejected, quarantine, unreadable };
   };
 
   try {
@@ -259,9 +267,9 @@ async function initialise(
   );
   const empty = firstKeys.every((keys) => keys.length === 0);
   if (empty) putMeta(tx, initial);
-  const stored = named(tx, "meta");
+  const stored = entries(tx, "meta");
   tx.commit();
-  const meta = new Map(await stored);
+  const meta = new Map(named(await stored));
   return { meta, damaged: !empty && !meta.has("format") };
 }
 
@@ -280,6 +288,36 @@ async function claim(tx: Writing, further: Meta = new Map()): Promise<number> {
   putMeta(tx, new Map([...raised, ["term", term]]));
   tx.commit();
   return term;
+}
+
+async function repair(
+  tx: Writing,
+  record: LogRecord,
+  { seen, known, plan }: { seen: number; known: number; plan: Parameters<Connection["repair"]>[2] },
+  undo: (result: boolean) => boolean,
+): Promise<boolean> {
+  const unreadable: Unreadable[] = [];
+  const tell = (found: Unreadable): unknown => unreadable.push(found);
+  const [meta, keys, log] = await Promise.all([
+    eachOf(tx, "meta", tell),
+    tx.objectStore("segments").getAllKeys(),
+    eachOf(tx, "log", ignore, after(seen)).then(positioned),
+  ]);
+  const [position = 0] = await addRecords(tx, [record], known);
+  const found = {
+    meta: new Map(named(meta)),
+    unreadable,
+    segments: keys.filter(isSegmentKey),
+    log,
+  };
+  const planned = plan(found, position);
+  if (planned === undefined) return undo(false);
+  await issueAll([
+    ...planned.deletes.map((wanted) => deletion(tx, wanted)),
+    ...planned.puts.map((wanted) => placement(tx, wanted)),
+  ]);
+  tx.commit();
+  return true;
 }
 
 /** The stores that a leader's write touches, and no other: a tab that appends meanwhile should not wait for a fold. */
@@ -345,34 +383,70 @@ function putMeta(tx: Writing, values: Meta): void {
   for (const [key, value] of values) void placement(tx, { store: "meta", key, value })();
 }
 
+type Entries = readonly (readonly [key: IDBValidKey, value: unknown])[];
+
 /** Keys and values, requested at once. */
 async function entries<Mode extends IDBTransactionMode>(
   tx: Transaction<Mode>,
   store: StoreName,
   range?: IDBKeyRange,
-): Promise<readonly (readonly [IDBValidKey, unknown])[]> {
+): Promise<Entries> {
   const source = tx.objectStore(store);
   const [keys, values] = await Promise.all([source.getAllKeys(range), source.getAll(range)]);
   return keys.map((key, index) => [key, values[index]]);
 }
 
-/** The records of the log after a position. What is under no position is left where it is. */
-async function logged<Mode extends IDBTransactionMode>(
+/** The records of the log. What is under no position is left where it is. */
+const positioned = (all: Entries): ReadResult["log"] =>
+  all.filter((entry): entry is readonly [number, unknown] => isPosition(entry[0]));
+
+/** Keys and values, a request for each: what cannot be read is told, and left out. */
+async function eachOf<Mode extends IDBTransactionMode>(
   tx: Transaction<Mode>,
-  position: number,
-): Promise<ReadResult["log"]> {
-  const all = await entries(tx, "log", after(position));
-  return all.filter((entry): entry is readonly [number, unknown] => isPosition(entry[0]));
+  store: StoreName,
+  tell: (found: Unreadable) => unknown,
+  range?: IDBKeyRange,
+): Promise<Entries> {
+  const source = tx.objectStore(store);
+  const keys = await source.getAllKeys(range);
+  const found = await Promise.all(
+    keys.map(async (key) => [key, await attempt(source.get(key))] as const),
+  );
+  return found.flatMap(([key, { value, error }]) => {
+    if (error === undefined) return [[key, value] as const];
+    tell({ store, key: key as StoreKey, reason: showError(error) });
+    return [];
+  });
+}
+
+/** The result of a request, or why it failed: its transaction goes on. Rejects only when that one was aborted. */
+async function attempt(
+  request: Promise<unknown>,
+): Promise<{ readonly value?: unknown; readonly error?: unknown }> {
+  unwrap(request as Promise<unknown> & IDBRequest).addEventListener("error", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  try {
+    return { value: await request };
+  } catch (error) {
+    // This says nothing about the record.
+    if (isNamed(error, "AbortError")) throw error;
+    return { error };
+  }
 }
 
 /** The entries whose keys are strings: sssync writes no others. */
-async function named<Mode extends IDBTransactionMode>(
-  tx: Transaction<Mode>,
-  store: StoreName,
-): Promise<readonly (readonly [string, unknown])[]> {
-  const all = await entries(tx, store);
-  return all.filter((entry): entry is readonly [string, unknown] => typeof entry[0] === "string");
-}
+const named = (all: Entries): readonly (readonly [string, unknown])[] =>
+  all.filter((entry): entry is readonly [string, unknown] => typeof entry[0] === "string");
+
+/** No table has one of the three names: whatever lies under them is not ours. */
+const isSegmentKey = (key: unknown): key is [string, number] =>
+  Array.isArray(key) &&
+  typeof key[0] === "string" &&
+  !/^(__proto__|constructor|prototype)$/.test(key[0]) &&
+  Number.isSafeInteger(key[1]) &&
+  (key[1] as number) >= 0;
 
 const validKey = (key: StoreKey): IDBValidKey => (typeof key === "object" ? [...key] : key);
 

@@ -9,6 +9,7 @@ import {
   type ConnectionEvents,
   type Delete,
   type ReadResult,
+  type SegmentKey,
   StorageFailure,
   type StoragePort,
   type StoreKey,
@@ -100,6 +101,8 @@ export function connect(database: MemoryDatabase, events: ConnectionEvents): Con
   };
   const logAfter = (after: number): ReadResult["log"] =>
     ([...stores.log.values()] as ReadResult["log"]).filter(([position]) => position > after);
+  const segmentKeys = (): readonly SegmentKey[] =>
+    [...stores.segments.values()].map(([key]) => key as SegmentKey);
   const named = (store: StoreName): ReadResult["rejected"] =>
     copy([...stores[store].values()] as ReadResult["rejected"]).toSorted(([a], [b]) =>
       a < b ? -1 : 1,
@@ -124,11 +127,11 @@ export function connect(database: MemoryDatabase, events: ConnectionEvents): Con
         quarantine: named("quarantine"),
       };
       const segments = new Map(stores.segments);
-      for (const key of request.segments(meta)) {
+      for (const key of request.segments(meta, segmentKeys())) {
         await Promise.resolve();
         request.onSegment(key, copy(segments.get(JSON.stringify(key))?.[1]));
       }
-      return { meta, ...rest };
+      return { meta, ...rest, unreadable: [] };
     },
     async initialise(entries) {
       checkOpen();
@@ -179,6 +182,22 @@ export function connect(database: MemoryDatabase, events: ConnectionEvents): Con
       const { size } = stores.queries;
       stores.queries.clear();
       return size;
+    },
+    async repair(record, after, plan) {
+      checkOpen();
+      const added = copy(record);
+      const found = {
+        meta: new Map(named("meta")),
+        unreadable: [],
+        segments: segmentKeys(),
+        log: copy(logAfter(after)),
+      };
+      const planned = copy(plan(found, database.position + 1));
+      if (planned === undefined) return false;
+      add(added);
+      for (const wanted of planned.deletes) remove(wanted);
+      for (const { store, key, value } of planned.puts) set(store, key, value);
+      return true;
     },
     // Nobody waits for anybody here.
     letGo: () => undefined,

@@ -36,7 +36,11 @@ function isIdentified(value: unknown): value is Identified {
 
 function markOf(writers: unknown, tab: string): WriterMark | undefined {
   if (typeof writers !== "object" || writers === null) return undefined;
-  return Object.hasOwn(writers, tab) ? (writers as Record<string, WriterMark>)[tab] : undefined;
+  const mark = Object.hasOwn(writers, tab)
+    ? (writers as Record<string, Partial<WriterMark> | null>)[tab]
+    : undefined;
+  // What does not say which records are folded says that none is.
+  return Array.isArray(mark?.missing) ? (mark as WriterMark) : undefined;
 }
 
 /** Whether a `meta` entry would be lowered: two tabs may raise the same one, and the higher one holds. */

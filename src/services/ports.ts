@@ -56,13 +56,28 @@ export interface StoragePort {
 export interface ReadRequest {
   /** Only log records after this position. */
   readonly after: number;
-  /** Which segments to read, decided from `meta` inside the same transaction. */
-  segments(meta: ReadonlyMap<string, unknown>): readonly SegmentKey[];
+  /**
+   * Careful: one request per record, so that one that cannot be read (its file is gone) does not fail the reading of all.
+   * Slower; what cannot be read is in `unreadable`.
+   */
+  readonly each?: boolean;
+  /** Which segments to read, decided from `meta` and the keys of those that are stored, inside the same transaction. */
+  segments(
+    meta: ReadonlyMap<string, unknown>,
+    stored: readonly SegmentKey[],
+  ): readonly SegmentKey[];
   /**
    * Called once for each segment asked for, in the order asked, each in a task of its own. `value` is undefined where
    * there is no such record; `error` is set when it cannot be read (the other reads go on).
    */
   onSegment(key: SegmentKey, value: unknown, error?: unknown): void;
+}
+
+/** A record that is there, and cannot be read. */
+export interface Unreadable {
+  readonly store: StoreName;
+  readonly key: StoreKey;
+  readonly reason: string;
 }
 
 /** A consistent picture: everything was read in one transaction. Nothing in it is validated. */
@@ -72,6 +87,8 @@ export interface ReadResult {
   readonly log: readonly (readonly [position: number, value: unknown])[];
   readonly rejected: readonly (readonly [key: string, value: unknown])[];
   readonly quarantine: readonly (readonly [key: string, value: unknown])[];
+  /** Of a careful read: what is in none of the above, as it cannot be read. */
+  readonly unreadable: readonly Unreadable[];
 }
 
 export interface Put {
@@ -100,6 +117,21 @@ export type LeaderWritten =
   | { readonly tag: "written"; /** Of the appended record. */ readonly position: number | null }
   | { readonly tag: "fenced"; readonly term: number }
   | { readonly tag: "tailMoved"; readonly tail: number };
+
+/** What a repair finds in its transaction. */
+export interface Found {
+  /** Without what cannot be read: that is in `unreadable`. */
+  readonly meta: ReadonlyMap<string, unknown>;
+  readonly unreadable: readonly Unreadable[];
+  readonly segments: readonly SegmentKey[];
+  /** The log after a position. */
+  readonly log: ReadResult["log"];
+}
+
+export interface RepairWrite {
+  readonly puts: readonly Put[];
+  readonly deletes: readonly Delete[];
+}
 
 /** Where a record is: `position` is null when it was folded already. `added`: it was absent, and was added now. */
 export interface Placed {
@@ -141,6 +173,15 @@ export interface Connection {
    * content can be fetched again. Resolves with how many records went.
    */
   evict(): Promise<number>;
+  /**
+   * Adds `record` to the log and writes what `plan` makes of what is there and of the record's position; nothing at all
+   * when that is undefined. Not fenced: one strict transaction that reads `meta` anew. Resolves with whether it wrote.
+   */
+  repair(
+    record: LogRecord,
+    after: number,
+    plan: (found: Found, position: number) => RepairWrite | undefined,
+  ): Promise<boolean>;
   /**
    * Aborts every transaction that waits for this page before it can end, as the page may not go on for long: until it
    * does, its transactions would hold up those of all other tabs. They reject with `aborted`; what only waits for the disk

@@ -7,12 +7,13 @@
 import { type Damage, admit } from "../model/admit.ts";
 import { type BaseIndex, type SegmentState } from "../model/base-index.ts";
 import { type Definition } from "../model/definition.ts";
+import { showError } from "../model/json.ts";
 import { type LogRecord, type RejectedEvent, type Row, type SegmentMark } from "../model/log.ts";
 import { rowsFromColumns } from "../model/columns.ts";
 import { isOlder, rowOf } from "../model/migrate.ts";
-import { decodeSegment } from "../model/segment.ts";
-import { type Meta, decodeMeta, decodeRejected } from "../model/stored.ts";
-import { type Connection, type SegmentKey } from "./ports.ts";
+import { type DecodedSegment, decodeSegment, salvageSegment } from "../model/segment.ts";
+import { type Meta, contradicted, decodeMeta, decodeRejected } from "../model/stored.ts";
+import { type Connection, type ReadResult, type SegmentKey } from "./ports.ts";
 
 export interface BasePicture {
   readonly read: ReadonlyMap<string, SegmentState[]>;
@@ -33,7 +34,8 @@ export type ReadOutcome =
   | { readonly tag: "read"; readonly picture: Picture }
   | { readonly tag: "empty" }
   | { readonly tag: "newer" }
-  | { readonly tag: "unreadable"; readonly reason: string };
+  /** `meta` does not say what the rest is. */
+  | { readonly tag: "damaged"; readonly reason: string };
 
 export interface ReaderOptions {
   readonly connection: Connection;
@@ -43,12 +45,14 @@ export interface ReaderOptions {
   readonly after: number;
   /** Read the base whatever `after` says. */
   readonly whole: boolean;
+  /** Read record by record: what cannot be read is damage, and the rest is read. */
+  readonly careful: boolean;
   /** Takes each row as it arrives, in place of `rows` of the picture: for the first load. */
   readonly stream: ((table: string, row: Row) => void) | undefined;
 }
 
 /** Stands in the place of a damaged record, so that the log has no hole: it changes nothing. */
-const placeholder: LogRecord = {
+export const placeholder: LogRecord = {
   kind: "dismiss",
   tab: "?",
   n: 0,
@@ -57,33 +61,54 @@ const placeholder: LogRecord = {
   ids: [],
 };
 
+interface FoundSegment {
+  readonly key: SegmentKey;
+  readonly mark: SegmentMark;
+  /** Of its range, which the segments around it leave to it. */
+  readonly isInside: (id: string) => boolean;
+  readonly value: unknown;
+  readonly error: unknown;
+}
+
+/** What there is of a segment; `mended` when it is not all, or not as it should be. */
+function openSegment(found: FoundSegment, damage: Damage[]): DecodedSegment & { mended?: true } {
+  const { key, mark, isInside, value, error } = found;
+  const where = `segment/${key[0]}/${key[1]}`;
+  const sound = error === undefined ? decodeSegment(value) : { reason: showError(error) };
+  if ("ids" in sound && [...sound.ids.slice(0, 1), ...sound.ids.slice(-1)].every(isInside)) {
+    if (sound.ids.length === mark.count) return sound;
+    const reason = `Expected ${mark.count} rows, got ${sound.ids.length}`;
+    damage.push({ key: `${where}/count`, raw: { ids: sound.ids }, reason });
+    return { ...sound, mended: true };
+  }
+  const reason = "reason" in sound ? sound.reason : "Expected ids of its range";
+  damage.push({ key: where, raw: value ?? null, reason });
+  const saved = salvageSegment(value, mark.pos, isInside);
+  // What may be readable another time is left where it is.
+  return error === undefined ? { ...saved, mended: true } : saved;
+}
+
 function readSegment(
   definition: Definition,
-  [table, no]: SegmentKey,
-  mark: SegmentMark,
-  value: unknown,
+  found: FoundSegment,
   base: { read: Map<string, SegmentState[]>; rows: Map<string, Row[]> },
   damage: Damage[],
   stream: ReaderOptions["stream"],
 ): void {
-  const where = `segment/${table}/${no}`;
-  const segment = decodeSegment(value);
+  const [table] = found.key;
+  const { mended, ...segment } = openSegment(found, damage);
   const states = base.read.get(table) ?? [];
   base.read.set(table, states);
-  if ("reason" in segment) {
-    damage.push({ key: where, raw: value, reason: segment.reason });
-    states.push({ ...mark, ids: [], positions: 0 });
-    return;
-  }
-  if (segment.ids.length !== mark.count) {
-    const reason = `Expected ${mark.count} rows, got ${segment.ids.length}`;
-    damage.push({ key: `${where}/count`, raw: { ids: segment.ids }, reason });
-  }
   const rows = base.rows.get(table) ?? [];
   base.rows.set(table, rows);
-  const schema = segment.schema ?? mark.schema;
+  const schema = segment.schema ?? found.mark.schema;
   const older = isOlder(definition, schema);
-  states.push({ ...mark, ids: segment.ids, positions: segment.pos });
+  states.push({
+    ...found.mark,
+    ids: segment.ids,
+    positions: segment.pos,
+    ...(mended === true ? { mended } : {}),
+  });
   const parser = definition.tables.get(table)?.parser;
   const keep = (row: Row): void => {
     if (stream === undefined) rows.push(row);
@@ -111,16 +136,37 @@ function readSegment(
   }
 }
 
-/** Log records in order, damaged ones replaced; tells whether a position is missing after `floor`. */
+/** Whether an id is in the range of a segment: up to the next one; the first of a table has no lower end. */
+function rangeOf(marks: readonly SegmentMark[], { low }: SegmentMark): (id: string) => boolean {
+  const at = marks.findIndex((it) => it.low === low);
+  const high = marks[at + 1]?.low;
+  return (id) => (at === 0 || id >= low) && (high === undefined || id < high);
+}
+
+/**
+ * Log records in order, damaged ones replaced; tells whether a position is missing after `floor`. `lost`: those that
+ * cannot be read, and why.
+ */
 function readLog(
   definition: Definition,
-  stored: readonly (readonly [number, unknown])[],
+  stored: ReadResult["log"],
+  lost: ReadonlyMap<number, string>,
   floor: number,
   damage: Damage[],
 ): { readonly log: [number, LogRecord][]; readonly hole: boolean } {
   let next = floor + 1;
   let hole = false;
-  const log = stored.map(([position, value]): [number, LogRecord] => {
+  const log: [number, LogRecord][] = [];
+  const all = [...stored, ...Array.from(lost.keys(), (key) => [key, null] as const)];
+  for (const [position, value] of lost.size > 0 ? all.toSorted(([a], [b]) => a - b) : all) {
+    const why = lost.get(position);
+    const admitted = why === undefined ? admit(definition, value) : undefined;
+    if (admitted === undefined || !Number.isSafeInteger(position)) {
+      const reason = why ?? "Expected a log record";
+      damage.push({ key: `log/${String(position)}`, raw: value, reason });
+    }
+    // Under a key that is no position it has no place in the order.
+    if (!Number.isSafeInteger(position)) continue;
     if (position > floor) {
       if (position !== next) {
         hole = true;
@@ -129,12 +175,9 @@ function readLog(
       }
       next = position + 1;
     }
-    const admitted = admit(definition, value);
-    if (admitted === undefined)
-      damage.push({ key: `log/${position}`, raw: value, reason: "Expected a log record" });
     for (const it of admitted?.damage ?? []) damage.push(it);
-    return [position, admitted?.record ?? placeholder];
-  });
+    log.push([position, admitted?.record ?? placeholder]);
+  }
   return { log, hole };
 }
 
@@ -144,11 +187,14 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
   const base = { read: new Map<string, SegmentState[]>(), rows: new Map<string, Row[]>() };
   const damage: Damage[] = [];
   let decoded: ReturnType<typeof decodeMeta> | undefined;
+  let known: readonly SegmentKey[] = [];
   let wanted: ReturnType<BaseIndex["unread"]> = [];
   const result = await connection.read({
     after,
-    segments(meta) {
-      decoded = decodeMeta(meta);
+    each: options.careful,
+    segments(meta, stored) {
+      known = stored;
+      decoded = decodeMeta(meta, { segments: stored });
       // What is not for this version to read, or not yet, is not migrated in vain.
       if (!whole || !("meta" in decoded) || decoded.meta.schema !== definition.schema) return [];
       const unread = index.unread(decoded.meta.manifest);
@@ -165,24 +211,28 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     },
     onSegment(key, value, error) {
       const mark = wanted.find(([table, it]) => table === key[0] && it.no === key[1])?.[1];
-      if (mark === undefined) return;
-      const found =
-        error === undefined
-          ? value
-          : { unreadable: error instanceof Error ? error.message : typeof error };
-      readSegment(definition, key, mark, found, base, damage, options.stream);
+      if (mark === undefined || decoded === undefined || !("meta" in decoded)) return;
+      const isInside = rangeOf(decoded.meta.manifest[key[0]] ?? [], mark);
+      const found = { key, mark, isInside, value, error };
+      readSegment(definition, found, base, damage, options.stream);
     },
   });
-  if (result.meta.size === 0 && result.log.length === 0) return { tag: "empty" };
-  if (decoded === undefined || "reason" in decoded) {
-    return {
-      tag: "unreadable",
-      reason: decoded === undefined ? "Expected meta to be read" : decoded.reason,
-    };
-  }
+  const { unreadable } = result;
+  const isEmpty = [result.meta.size, result.log.length, known.length, unreadable.length].every(
+    (count) => count === 0,
+  );
+  if (isEmpty) return { tag: "empty" };
+  if (decoded === undefined || "reason" in decoded)
+    return { tag: "damaged", reason: decoded?.reason ?? "Expected meta to be read" };
   if ("newer" in decoded) return { tag: "newer" };
   const { meta } = decoded;
-  const { log, hole } = readLog(definition, result.log, whole ? meta.floor : options.after, damage);
+  const lost = new Map(
+    unreadable.flatMap((it) => (it.store === "log" ? [[it.key as number, it.reason]] : [])),
+  );
+  const floor = whole ? meta.floor : options.after;
+  const { log, hole } = readLog(definition, result.log, lost, floor, damage);
+  const [wrong] = whole ? contradicted(meta, { log }) : [];
+  if (wrong !== undefined) return { tag: "damaged", reason: `${wrong[0]}: ${wrong[1]}` };
   // What was missed is folded already, or the log is not whole: only the base tells.
   if (!whole && (meta.floor > options.after || hole)) return "again";
   const rejected: RejectedEvent[] = [];
@@ -192,14 +242,13 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
       damage.push({ key: `rejected/${key}`, raw: value, reason: "Expected a rejected event" });
     else rejected.push(event);
   }
-  const picture = {
-    meta,
-    log,
-    base: whole ? base : null,
-    rejected,
-    quarantine: result.quarantine,
-    damage,
-  };
+  const quarantine = [...result.quarantine];
+  for (const { store, key, reason } of unreadable) {
+    if (store === "rejected") damage.push({ key: `rejected/${String(key)}`, raw: null, reason });
+    // It is where it belongs.
+    if (store === "quarantine") quarantine.push([String(key), { raw: null, reason }]);
+  }
+  const picture = { meta, log, base: whole ? base : null, rejected, quarantine, damage };
   return { tag: "read", picture };
 }
 

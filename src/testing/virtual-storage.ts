@@ -112,7 +112,8 @@ async function readIn(
   const turns: (() => void)[] = [];
   const result = await snapshot.read({
     after: request.after,
-    segments: (meta) => request.segments(meta),
+    each: request.each === true,
+    segments: (meta, stored) => request.segments(meta, stored),
     onSegment: (...found) => turns.push(() => request.onSegment(...found)),
   });
   for (const turn of turns)

@@ -261,7 +261,7 @@ describe("G8 damage", () => {
   it.each([
     ["nothing", () => undefined],
     ["a string", () => "junk"],
-    ["another version", (segment: Record<string, unknown>) => ({ ...segment, v: 9 })],
+    ["without rows", (segment: Record<string, unknown>) => ({ ...segment, ids: "junk" })],
   ])("G8 a segment that is %s goes into quarantine, and the rest loads", async (_, change) => {
     const lab = createLab();
     await damaged(lab, change);

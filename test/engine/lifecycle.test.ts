@@ -233,18 +233,27 @@ describe("storage", () => {
     await expect(other.sync.ready).rejects.toMatchObject({ code: "load_failed" });
   });
 
-  it("G9 meta that cannot be understood is not overwritten", async () => {
+  it("G9 data of which nothing is understood is left as it is, and can be exported", async () => {
     const lab = createLab();
     const writer = await lab.ready();
     await writer.sync.commit(added("t1")).durable;
     await writer.sync.stop();
-    await lab.put("meta", "manifest", "junk");
+    const { meta = [], log = [] } = await lab.contents();
+    for (const [key] of meta) await lab.put("meta", key as IDBValidKey, new Map([["junk", 1n]]));
+    for (const [key] of log) await lab.put("log", key as IDBValidKey, "junk");
     const before = await lab.contents();
     const tab = lab.openTab();
     await expect(tab.sync.ready).rejects.toMatchObject({ code: "load_failed" });
     await lab.pass(60_000);
     expect(tab.sync.status.phase).toBe("failed");
     expect(await lab.contents()).toEqual(before);
+    const { unreadable } = tab.sync.export();
+    expect(unreadable).toContainEqual({ store: "log", key: 1, value: "junk" });
+    expect(unreadable).toContainEqual({
+      store: "meta",
+      key: "term",
+      value: { "(Map)": [["junk", { "(bigint)": "1" }]] },
+    });
     await tab.sync.stop();
     expect(await lab.contents()).toEqual(before);
   });

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { createIndexedDbStorage } from "../../src/services/indexeddb.ts";
 import { commitRecord, storageContract } from "./storage.contract.ts";
 import { positionsContract } from "./positions.contract.ts";
-import { indexedDbContract } from "./storage.indexeddb.ts";
+import { type IndexedDbSubject, indexedDbContract } from "./storage.indexeddb.ts";
 
 /** What a page can do of it: the event alone, after the connection is closed. The real thing is in the e2e tests. */
 const forceClose = (db: IDBDatabase): void => {
@@ -12,7 +12,30 @@ const forceClose = (db: IDBDatabase): void => {
 
 storageContract("IndexedDB in Chromium", createIndexedDbStorage);
 positionsContract("IndexedDB in Chromium", () => indexedDB);
-indexedDbContract("IndexedDB in Chromium", { makeFactory: () => indexedDB, forceClose });
+/** Its success is turned into the error that it would be. */
+const failRequest: IndexedDbSubject["failRequest"] = (store, ask) => {
+  const request = ask();
+  const error = new DOMException("gone", "NotReadableError");
+  const onSuccess = (event: Event): void => {
+    event.stopImmediatePropagation();
+    Object.defineProperty(request, "error", { value: error });
+    const failed = new Event("error", { bubbles: true, cancelable: true });
+    if (!request.dispatchEvent(failed)) return;
+    try {
+      store.transaction.abort();
+    } catch {
+      // It was told to commit: then it does, as Chromium on LevelDB.
+    }
+  };
+  request.addEventListener("success", onSuccess);
+  return request;
+};
+
+indexedDbContract("IndexedDB in Chromium", {
+  makeFactory: () => indexedDB,
+  forceClose,
+  failRequest,
+});
 
 /** A connection with an append in flight, and its transaction, which tells nothing at all when it is mute. */
 const setUp = async ({ mute = false } = {}) => {

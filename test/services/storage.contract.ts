@@ -24,12 +24,13 @@ export const unstorable = (n: number): LogRecord =>
 /** Everything that a connection can read, with the segments of these keys. */
 export const readAll = async (connection: Connection, segments: readonly SegmentKey[] = []) => {
   const delivered: (readonly [key: SegmentKey, value: unknown, error?: unknown])[] = [];
-  const { meta, ...rest } = await connection.read({
+  const { meta, unreadable, ...rest } = await connection.read({
     after: 0,
     segments: () => segments,
     onSegment: (key, value, error) =>
       delivered.push(error === undefined ? [key, value] : [key, value, error]),
   });
+  expect(unreadable).toEqual([]);
   return { meta: Object.fromEntries(meta), ...rest, segments: delivered };
 };
 
@@ -167,6 +168,54 @@ export const storageContract = (subject: string, makeStorage: () => StoragePort)
         await a.append(commitRecord(1), "relaxed");
         a.close();
         expect((await readAll(await connect())).log).toEqual([[1, commitRecord(1)]]);
+      });
+    });
+
+    describe("repair", () => {
+      test("G9 writes what the plan makes of what is there, and its record, in one go", async () => {
+        const { connection, lead } = await setUpLeader();
+        await connection.append(commitRecord(1), "relaxed");
+        await connection.append(commitRecord(2), "relaxed");
+        await lead({
+          puts: [
+            { store: "segments", key: ["todos", 1], value: "rows" },
+            { store: "meta", key: "floor", value: "junk" },
+          ],
+        });
+        const written = await connection.repair(commitRecord(3), 1, (found, position) => {
+          expect(Object.fromEntries(found.meta)).toEqual({ term: 1, floor: "junk" });
+          expect(found.segments).toEqual([["todos", 1]]);
+          expect(found.log).toEqual([[2, commitRecord(2)]]);
+          expect(found.unreadable).toEqual([]);
+          return {
+            puts: [
+              { store: "meta", key: "floor", value: position },
+              { store: "quarantine", key: "meta/floor", value: "junk" },
+            ],
+            deletes: [{ store: "segments", key: ["todos", 1] }],
+          };
+        });
+        expect(written).toBe(true);
+        expect(await readAll(connection, [["todos", 1]])).toEqual({
+          meta: { term: 1, floor: 3 },
+          log: [1, 2, 3].map((n) => [n, commitRecord(n)]),
+          rejected: [],
+          quarantine: [["meta/floor", "junk"]],
+          segments: [[["todos", 1], undefined]],
+        });
+      });
+
+      test("writes nothing, not even its record, when the plan is nothing or throws", async () => {
+        const { connection } = await setUpLeader();
+        await connection.append(commitRecord(1), "relaxed");
+        expect(await connection.repair(commitRecord(2), 0, () => undefined)).toBe(false);
+        const mine = new Error("mine");
+        const thrown = connection.repair(commitRecord(2), 0, () => {
+          throw mine;
+        });
+        await expect(thrown).rejects.toBe(mine);
+        expect(await connection.append(commitRecord(3), "relaxed")).toBe(2);
+        expect((await readAll(connection)).meta).toEqual({ term: 1 });
       });
     });
 
@@ -381,9 +430,29 @@ export const storageContract = (subject: string, makeStorage: () => StoragePort)
           rejected: [["r", "old"]],
           quarantine: [["q", "old"]],
           delivered: ["old"],
+          unreadable: [],
         });
         await written;
         expect((await readAll(b, [key])).segments).toEqual([[key, "new"]]);
+      });
+
+      test("G8 reads the same record by record, and tells which segments are stored", async () => {
+        const { fold, lead, connect } = await setUpFold();
+        await lead(fold);
+        const reads = [false, true].map(async (each) => {
+          const asked = vi.fn<(keys: readonly SegmentKey[]) => void>();
+          const onSegment = vi.fn<() => void>();
+          const segments = (_: unknown, stored: readonly SegmentKey[]): readonly SegmentKey[] => {
+            asked(stored);
+            return [["todos", 2]];
+          };
+          const connection = await connect();
+          const result = await connection.read({ after: 0, each, segments, onSegment });
+          return [result, asked.mock.calls, onSegment.mock.calls];
+        });
+        const [plain, careful] = await Promise.all(reads);
+        expect(careful).toEqual(plain);
+        expect(plain?.[1]).toEqual([[[["todos", 2]]]]);
       });
 
       test.each([new Error("mine"), new DOMException("mine", "AbortError")])(

@@ -13,6 +13,11 @@ import { commitRecord, readAll, unstorable } from "./storage.contract.ts";
 export interface IndexedDbSubject {
   readonly makeFactory: () => IDBFactory;
   readonly forceClose: (db: IDBDatabase) => void;
+  /** A request of the store that fails as one does whose record cannot be read. */
+  readonly failRequest: <Result>(
+    store: IDBObjectStore,
+    ask: () => IDBRequest<Result>,
+  ) => IDBRequest<Result>;
 }
 
 const settled = <Result>(request: IDBRequest<Result>): Promise<Result> =>
@@ -22,6 +27,30 @@ const settled = <Result>(request: IDBRequest<Result>): Promise<Result> =>
       reject(request.error ?? new Error("Expected an error, got none")),
     );
   });
+
+/** Its file is gone: what reads it fails, and takes the transaction with it unless that is prevented. */
+const lose = (
+  failRequest: IndexedDbSubject["failRequest"],
+  store: string,
+  key: IDBValidKey,
+): void => {
+  // oxlint-disable-next-line typescript/unbound-method -- they are called with their object below
+  const { get, getAll } = IDBObjectStore.prototype;
+  vi.spyOn(IDBObjectStore.prototype, "get").mockImplementation(function (
+    this: IDBObjectStore,
+    wanted,
+  ) {
+    const isLost = this.name === store && indexedDB.cmp(wanted, key) === 0;
+    return isLost ? failRequest(this, () => get.call(this, key)) : get.call(this, wanted);
+  });
+  vi.spyOn(IDBObjectStore.prototype, "getAll").mockImplementation(function (
+    this: IDBObjectStore,
+    ...range
+  ) {
+    const ask = (): IDBRequest<unknown[]> => getAll.apply(this, range);
+    return this.name === store ? failRequest(this, ask) : ask();
+  });
+};
 
 /** Every key and value of every store. */
 const dump = async (db: IDBDatabase): Promise<Record<string, unknown>> => {
@@ -61,7 +90,7 @@ const abortAfterSuccess = (reason: DOMException | null): void =>
 /** What IndexedDbStorage does beyond the contract of all storages: how it uses IndexedDB, and what it makes of its errors. */
 export const indexedDbContract = (
   subject: string,
-  { makeFactory, forceClose }: IndexedDbSubject,
+  { makeFactory, forceClose, failRequest }: IndexedDbSubject,
 ): void => {
   describe(`${subject} as a disk`, () => {
     const cleanUps: (() => Promise<void>)[] = [];
@@ -229,6 +258,50 @@ export const indexedDbContract = (
         spy.mockRestore();
         expect((await readAll(connection)).log).toHaveLength(1);
       });
+    });
+
+    describe("records that cannot be read", () => {
+      test.each([
+        ["log", 2],
+        ["meta", "term"],
+        ["rejected", "r"],
+        ["quarantine", "q"],
+      ] as const)(
+        "G8 are told by a careful read, and the rest of %s is read",
+        async (store, key) => {
+          const { connect } = setUp();
+          const connection = await connect();
+          const term = await connection.claim();
+          for (const n of [1, 2, 3]) await connection.append(commitRecord(n), "relaxed");
+          const puts = (["rejected", "quarantine"] as const).flatMap((it): Put[] => [
+            { store: it, key: it.slice(0, 1), value: 1 },
+            { store: it, key: "other", value: 2 },
+          ]);
+          puts.push({ store: "meta", key: "floor", value: 0 });
+          await connection.lead({ term, puts, durability: "relaxed" });
+          lose(failRequest, store, key);
+          await expect(readAll(connection)).rejects.toMatchObject({ name: "StorageFailure" });
+          const read = await connection.read({
+            after: 0,
+            each: true,
+            segments: () => [],
+            onSegment: () => {},
+          });
+          expect(read.unreadable).toMatchObject([
+            { store, key, reason: expect.stringContaining("gone") },
+          ]);
+          const count = (it: string, all: number): number => all - (store === it ? 1 : 0);
+          expect([read.log.length, read.meta.size]).toEqual([count("log", 3), count("meta", 2)]);
+          expect([read.rejected.length, read.quarantine.length]).toEqual([
+            count("rejected", 2),
+            count("quarantine", 2),
+          ]);
+          if (store !== "log") return;
+          // One that is gone keeps no other from being written.
+          const [placed] = await connection.ensure([commitRecord(3)], "relaxed");
+          expect(placed).toEqual({ position: 3, added: false });
+        },
+      );
     });
 
     describe("transactions", () => {

@@ -6,6 +6,10 @@ import { storageContract } from "./storage.contract.ts";
 import { positionsContract } from "./positions.contract.ts";
 import { indexedDbContract } from "./storage.indexeddb.ts";
 
+interface Internals {
+  _execRequestAsync(request: { source: unknown; operation(): unknown }): IDBRequest;
+}
+
 const makeFactory = (): IDBFactory => new IDBFactory();
 
 storageContract("memory", createMemoryStorage);
@@ -14,4 +18,12 @@ positionsContract("fake-indexeddb", () => new IDBFactory());
 indexedDbContract("fake-indexeddb", {
   makeFactory,
   forceClose: (db) => forceCloseDatabase(db as never),
+  failRequest: (store) =>
+    // oxlint-disable-next-line no-underscore-dangle -- the only way to a request that fails
+    (store.transaction as unknown as Internals)._execRequestAsync({
+      source: store,
+      operation() {
+        throw new DOMException("gone", "NotReadableError");
+      },
+    }) as never,
 });

@@ -35,10 +35,16 @@ type LabOptions = Partial<Parameters<typeof openTodos>[0]> & {
 };
 
 export function createLab(
-  options: { readonly seed?: number; readonly storage?: StoragePort } = {},
+  options: {
+    readonly seed?: number;
+    readonly storage?: StoragePort;
+    /** What all tabs see of the disk. */
+    wrap?(disk: StoragePort): StoragePort;
+  } = {},
 ) {
   const factory = new IDBFactory();
-  const base = options.storage ?? createIndexedDbStorage(factory);
+  const real = createIndexedDbStorage(factory);
+  const base = options.storage ?? options.wrap?.(real) ?? real;
   const clock = createVirtualClock({ now: 1_700_000_000_000 });
   const locks = createVirtualLocks();
   const channels = createVirtualChannels();
