@@ -68,49 +68,47 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
       scripts: [
         () => {
           // So the engine is not told, and the frozen page keeps the lock.
-          let frozen = false;
-          const held: (() => void)[] = [];
           document.addEventListener("freeze", (event) => {
             event.stopImmediatePropagation();
-            frozen = true;
+            deaf = true;
           });
-          document.addEventListener("resume", (event) => {
-            event.stopImmediatePropagation();
-            frozen = false;
-            for (const deliver of held.splice(0)) deliver();
-          });
-          // Chromium brings messages to a frozen page, and its database does not answer what it asks then. So does no
-          // browser that freezes pages without a word.
+          document.addEventListener("resume", (event) => event.stopImmediatePropagation());
+          // It learns late that its lock was stolen and that another tab leads: nothing but the fence can keep its write out.
+          // (Chromium brings messages to a frozen page, too, whose database then does not answer.)
+          let deaf = false;
+          const late: (() => void)[] = [];
           const channel = BroadcastChannel.prototype;
           const set = Object.getOwnPropertyDescriptor(channel, "onmessage")?.set;
           Object.defineProperty(channel, "onmessage", {
             set(this: BroadcastChannel, listener: (event: MessageEvent) => void) {
               set?.call(this, (event: MessageEvent) => {
-                if (frozen) held.push(() => listener(event));
+                if (deaf) late.push(() => listener(event));
                 else listener(event);
               });
             },
           });
-          // It learns late that its lock was stolen: nothing but the fence can keep its write out.
-          const late: (() => void)[] = [];
           const locks = LockManager.prototype;
           const { request } = locks;
           locks.request = function slow(this: LockManager, ...all: Parameters<typeof request>) {
             const ended = Reflect.apply(request, this, all);
             return ended.catch(async (error: unknown) => {
               await new Promise<void>((resolve) => {
-                late.push(resolve);
+                if (deaf) late.push(resolve);
+                else resolve();
               });
               throw error;
             });
           } as typeof request;
+          const learn = (): void => {
+            deaf = false;
+            for (const tell of late.splice(0)) tell();
+          };
           const refused: string[] = [];
           const { abort } = IDBTransaction.prototype;
           IDBTransaction.prototype.abort = function noted(this: IDBTransaction) {
             refused.push(`${this.mode} ${Array.from(this.objectStoreNames).join(" ")}`);
             abort.call(this);
           };
-          const learn = () => late.splice(0).forEach((resolve) => resolve());
           Object.assign(globalThis, { watch: { refused, learn } });
         },
       ],
@@ -131,9 +129,10 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
     await leader.page.waitForFunction((it) => watch.refused.length > it, before, { polling: 20 });
     const [refused] = await leader.page.evaluate((it) => watch.refused.slice(it), before);
     expect(refused).toMatch(/^readwrite .*meta/);
-    await becomes("follower", leader);
-    expect(await agreed([leader, follower])).toEqual(all);
+    await leader.page.waitForFunction(() => app.role() !== "leader", undefined, { polling: 20 });
     await leader.page.evaluate(() => watch.learn());
+    expect(await agreed([leader, follower])).toEqual(all);
+    await becomes("follower", leader);
     await leader.page.evaluate(() => app.add());
     await becomes("leader", follower);
     const more = await agreed([leader, follower]);
