@@ -255,6 +255,7 @@ export function createFollower({
     startOver(picture: Picture, kept: readonly QuarantineEntry[]): number {
       if (picture.base === null) throw new Error("Expected a whole picture");
       ledger = undefined;
+      migration = null;
       recent.clear();
       index.clear();
       quarantine.clear();

@@ -176,6 +176,27 @@ describe("data that is cleared while tabs live", () => {
     expect(tab.sync.status).toMatchObject({ phase: "ready", pending: 0 });
   });
 
+  it("G6 a leader's write in the old data that is answered late moves nothing in the new", async () => {
+    const lab = createLab();
+    const tab = await lab.ready();
+    await lab.pass(3000);
+    await tab.sync.commit(added("old")).settled;
+    const late = hold("after");
+    tab.disk.next("lead", late.fault);
+    await lab.pass(2500);
+    await late.reached;
+    await clear(lab, [tab]);
+    await lab.pass(500);
+    await tab.sync.commit(added("new")).settled;
+    // It was told position 2, and that is the next one here as well.
+    late.release();
+    await lab.settle();
+    expect(ids(tab)).toEqual(["new"]);
+    await lab.pass(10_000);
+    expect(ids(tab)).toEqual(["new"]);
+    expect(shown(await lab.ready())).toEqual(shown(tab));
+  });
+
   it("G13 several tabs begin anew at once: one makes the database, and all come to the same rows", async () => {
     const lab = createLab();
     const tabs = [await lab.ready(), await lab.ready(), await lab.ready()];

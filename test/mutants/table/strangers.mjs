@@ -115,7 +115,7 @@ export const strangers = [
   {
     id: "answer-of-the-old-data",
     why: "A late answer about data that was cleared counts for the new.",
-    breaks: ["G1", "G13"],
+    breaks: ["G6", "G13"],
     edits: [
       [
         "if (asked === shared.recognised) return answer;",
@@ -123,7 +123,7 @@ export const strangers = [
       ],
     ],
     tests: ["engine/cleared.test.ts"],
-    named: "G7",
+    named: "G6 a leader's write",
   },
   {
     id: "users-run-together",

@@ -1,0 +1,97 @@
+/** The data is cleared while three tabs live and one commits all the time: by the browser, and by `destroy()` in one of them. */
+import { expect, test, vi } from "vitest";
+import type { App } from "./app/main.ts";
+import { type Browser, type Tab, agreed, createBrowser, durable, folded } from "./browser.ts";
+import { faultsOfSegments } from "./order.ts";
+
+declare const app: App;
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Resolves when each of these tabs has told so many times that data was lost. */
+const lost = (browser: Browser, tabs: readonly Tab[], times: number): Promise<unknown> =>
+  vi.waitFor(
+    () => {
+      for (const { name } of tabs) {
+        const told = browser.told.filter(({ tab, kind }) => tab === name && kind === "lost");
+        expect(told.length).toBeGreaterThanOrEqual(times);
+      }
+    },
+    { timeout: 20_000, interval: 20 },
+  );
+
+/**
+ * What is wrong with the rows after the data was cleared. Of each tab's own the last ones are there, without a gap: what was
+ * undecided, and all that was committed since. Each is there once, in one order, and whole.
+ */
+function faultsOf(order: readonly string[], browser: Browser, tabs: readonly Tab[]): string[] {
+  const faults: string[] = [];
+  const entries = order.map((entry) => entry.split(":") as [no: string, id: string]);
+  if (entries.some(([no], at) => Number(no) !== at + 1)) faults.push("numbers have gaps");
+  for (const { name } of tabs) {
+    const own = entries.flatMap(([, id]) =>
+      id.startsWith(`${name}-`) ? [Number(id.slice(9))] : [],
+    );
+    if (own.some((n, at) => at > 0 && n !== (own[at - 1] ?? 0) + 1))
+      faults.push(`${name} has gaps: ${own.join(" ")}`);
+    const mine = browser.told.filter(({ tab }) => tab === name);
+    const since = mine.findLastIndex(({ kind }) => kind === "lost");
+    const late = mine.slice(since).filter(({ kind }) => kind === "durable");
+    const missing = late
+      .flatMap(({ ids }) => ids)
+      .filter((id) => !own.includes(Number(id.slice(9))));
+    if (missing.length > 0) faults.push(`durable since, but not there: ${missing.join(" ")}`);
+  }
+  return faults;
+}
+
+const three = async (browser: Browser): Promise<readonly [Tab, Tab, Tab]> => {
+  browser.expect("lost");
+  browser.expect("fault");
+  return [await browser.openTab(), await browser.openTab(), await browser.openTab()];
+};
+
+test.for(["LevelDB", "SQLite"] as const)(
+  "G13 site data is cleared under three tabs, twice, and they start over (%s)",
+  async (backend, context) => {
+    const browser = await createBrowser(context, backend);
+    const tabs = await three(browser);
+    const [first, busy] = tabs;
+    await first.page.evaluate(() => app.add(3));
+    await busy.page.evaluate(() => app.start(1));
+    await durable(browser, 20, busy);
+    for (const times of [1, 2]) {
+      await first.cdp.send("Storage.clearDataForOrigin", {
+        origin: browser.origin,
+        storageTypes: "indexeddb",
+      });
+      await lost(browser, tabs, times);
+      await durable(browser, browser.told.filter(({ kind }) => kind === "durable").length + 20);
+    }
+    await busy.page.evaluate(() => app.rest());
+    for (const { page } of tabs) await page.evaluate(() => app.add(2));
+    const order = await agreed([...tabs, await browser.openTab()]);
+    expect(faultsOf(order, browser, tabs)).toEqual([]);
+    expect(faultsOfSegments(await folded(first), order)).toEqual([]);
+    expect(browser.complaints).toEqual([]);
+  },
+);
+
+test("G13 one of three tabs destroys the data while another one commits: both others go on", async (context) => {
+  const browser = await createBrowser(context);
+  const [first, busy, other] = await three(browser);
+  await first.page.evaluate(() => app.add(3));
+  await busy.page.evaluate(() => app.start(2));
+  await durable(browser, 20, busy);
+  // The leader, and the tab that holds up to 5 s of decisions if any.
+  await first.page.evaluate(() => app.sync.destroy({ force: true }));
+  await lost(browser, [busy, other], 1);
+  await durable(browser, browser.told.filter(({ kind }) => kind === "durable").length + 20);
+  await busy.page.evaluate(() => app.rest());
+  await other.page.evaluate(() => app.add(2));
+  const order = await agreed([busy, other, await browser.openTab()]);
+  expect(order.some((entry) => entry.includes(first.name))).toBe(false);
+  expect(faultsOf(order, browser, [busy, other])).toEqual([]);
+  expect(faultsOfSegments(await folded(busy), order)).toEqual([]);
+  expect(browser.complaints).toEqual([]);
+});
