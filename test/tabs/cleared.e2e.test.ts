@@ -95,3 +95,52 @@ test("G13 one of three tabs destroys the data while another one commits: both ot
   expect(faultsOfSegments(await folded(busy), order)).toEqual([]);
   expect(browser.complaints).toEqual([]);
 });
+
+/** Chromium freezes a tab without telling the engine. */
+const freeze = ({ cdp }: Tab, state: "frozen" | "active"): Promise<unknown> =>
+  cdp.send("Page.setWebLifecycleState", { state });
+
+test("G13 a tab that was frozen when site data was cleared starts over when it thaws", async (context) => {
+  const browser = await createBrowser(context);
+  const tabs = await three(browser);
+  const [first, busy, frozen] = tabs;
+  await frozen.page.evaluate(() => app.add(3));
+  await busy.page.evaluate(() => app.start(3));
+  await durable(browser, 20, busy);
+  await freeze(frozen, "frozen");
+  await first.cdp.send("Storage.clearDataForOrigin", {
+    origin: browser.origin,
+    storageTypes: "indexeddb",
+  });
+  await lost(browser, [first, busy], 1);
+  await durable(browser, browser.told.filter(({ kind }) => kind === "durable").length + 20);
+  await freeze(frozen, "active");
+  await lost(browser, tabs, 1);
+  await busy.page.evaluate(() => app.rest());
+  await frozen.page.evaluate(() => app.add(2));
+  const order = await agreed([...tabs, await browser.openTab()]);
+  expect(faultsOf(order, browser, tabs)).toEqual([]);
+  expect(browser.complaints).toEqual([]);
+});
+
+test("destroy() behind a frozen tab says after 10 s that the data is still there; it goes when that one thaws", async (context) => {
+  const browser = await createBrowser(context);
+  const [first, busy, frozen] = await three(browser);
+  await first.page.evaluate(() => app.add(3));
+  await freeze(frozen, "frozen");
+  const refusal = await first.page.evaluate(() =>
+    app.sync.destroy({ force: true }).then(
+      () => "destroyed",
+      ({ code, message }: { readonly code: string; readonly message: string }) => [code, message],
+    ),
+  );
+  expect(refusal).toEqual(["storage_unavailable", expect.stringContaining("still there")]);
+  // Commits go on, and wait.
+  await busy.page.evaluate(() => void app.add(2));
+  await freeze(frozen, "active");
+  await lost(browser, [busy, frozen], 1);
+  await durable(browser, 1, busy);
+  const order = await agreed([busy, frozen, await browser.openTab()]);
+  expect(order).toHaveLength(2);
+  expect(browser.complaints).toEqual([]);
+});
