@@ -1,4 +1,5 @@
 import "fake-indexeddb/auto";
+import { expect, test } from "vitest";
 import { forceCloseDatabase, IDBFactory } from "fake-indexeddb";
 import { createIndexedDbStorage } from "../../src/services/indexeddb.ts";
 import { createMemoryStorage } from "../../src/services/memory-storage.ts";
@@ -27,3 +28,28 @@ indexedDbContract("fake-indexeddb", {
       },
     }) as never,
 });
+
+test.each([
+  ["total", 1],
+  ["none", 0],
+])(
+  "with dataLoss %s, tells %i times that the browser threw the data away",
+  async (dataLoss, times) => {
+    const factory = new IDBFactory();
+    const open = factory.open.bind(factory);
+    Object.assign(factory, {
+      open(name: string, version: number) {
+        const request = open(name, version);
+        request.addEventListener("upgradeneeded", (event) => Object.assign(event, { dataLoss }));
+        return request;
+      },
+    });
+    let told = 0;
+    const events = { blocked() {}, closed() {}, thrownAway: () => (told += 1) };
+    for (let round = 0; round < 2; round += 1) {
+      const connection = await createIndexedDbStorage(factory).open("lost", events);
+      connection.close();
+      expect(told).toBe(times);
+    }
+  },
+);

@@ -1,7 +1,15 @@
 /** The data is cleared while three tabs live and one commits all the time: by the browser, and by `destroy()` in one of them. */
-import { expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
-import { type Browser, type Tab, agreed, createBrowser, durable, folded } from "./browser.ts";
+import {
+  type Browser,
+  type Tab,
+  agreed,
+  durable,
+  durableCount,
+  folded,
+  startMachine,
+} from "./browser.ts";
 import { faultsOfSegments } from "./order.ts";
 
 declare const app: App;
@@ -17,7 +25,7 @@ const lost = (browser: Browser, tabs: readonly Tab[], times: number): Promise<un
         expect(told.length).toBeGreaterThanOrEqual(times);
       }
     },
-    { timeout: 20_000, interval: 20 },
+    { timeout: 40_000, interval: 20 },
   );
 
 /**
@@ -51,22 +59,31 @@ const three = async (browser: Browser): Promise<readonly [Tab, Tab, Tab]> => {
   return [await browser.openTab(), await browser.openTab(), await browser.openTab()];
 };
 
-test.for(["LevelDB", "SQLite"] as const)(
-  "G13 site data is cleared under three tabs, twice, and they start over (%s)",
-  async (backend, context) => {
-    const browser = await createBrowser(context, backend);
+/** Chromium freezes a tab without telling the engine. */
+const freeze = ({ cdp }: Tab, state: "frozen" | "active"): Promise<unknown> =>
+  cdp.send("Page.setWebLifecycleState", { state });
+
+const clear = (browser: Browser, { cdp }: Tab): Promise<unknown> =>
+  cdp.send("Storage.clearDataForOrigin", { origin: browser.origin, storageTypes: "indexeddb" });
+
+describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backend) => {
+  let machine: Awaited<ReturnType<typeof startMachine>>;
+  beforeAll(async () => {
+    machine = await startMachine(backend);
+    return () => machine.end();
+  });
+
+  test("G13 site data is cleared under three tabs, twice, and they start over", async (context) => {
+    const browser = machine.createDevice(context);
     const tabs = await three(browser);
     const [first, busy] = tabs;
     await first.page.evaluate(() => app.add(3));
     await busy.page.evaluate(() => app.start(1));
     await durable(browser, 20, busy);
     for (const times of [1, 2]) {
-      await first.cdp.send("Storage.clearDataForOrigin", {
-        origin: browser.origin,
-        storageTypes: "indexeddb",
-      });
+      await clear(browser, first);
       await lost(browser, tabs, times);
-      await durable(browser, browser.told.filter(({ kind }) => kind === "durable").length + 20);
+      await durable(browser, durableCount(browser) + 20);
     }
     await busy.page.evaluate(() => app.rest());
     for (const { page } of tabs) await page.evaluate(() => app.add(2));
@@ -74,73 +91,65 @@ test.for(["LevelDB", "SQLite"] as const)(
     expect(faultsOf(order, browser, tabs)).toEqual([]);
     expect(faultsOfSegments(await folded(first), order)).toEqual([]);
     expect(browser.complaints).toEqual([]);
-  },
-);
-
-test("G13 one of three tabs destroys the data while another one commits: both others go on", async (context) => {
-  const browser = await createBrowser(context);
-  const [first, busy, other] = await three(browser);
-  await first.page.evaluate(() => app.add(3));
-  await busy.page.evaluate(() => app.start(2));
-  await durable(browser, 20, busy);
-  // The leader, and the tab that holds up to 5 s of decisions if any.
-  await first.page.evaluate(() => app.sync.destroy({ force: true }));
-  await lost(browser, [busy, other], 1);
-  await durable(browser, browser.told.filter(({ kind }) => kind === "durable").length + 20);
-  await busy.page.evaluate(() => app.rest());
-  await other.page.evaluate(() => app.add(2));
-  const order = await agreed([busy, other, await browser.openTab()]);
-  expect(order.some((entry) => entry.includes(first.name))).toBe(false);
-  expect(faultsOf(order, browser, [busy, other])).toEqual([]);
-  expect(faultsOfSegments(await folded(busy), order)).toEqual([]);
-  expect(browser.complaints).toEqual([]);
-});
-
-/** Chromium freezes a tab without telling the engine. */
-const freeze = ({ cdp }: Tab, state: "frozen" | "active"): Promise<unknown> =>
-  cdp.send("Page.setWebLifecycleState", { state });
-
-test("G13 a tab that was frozen when site data was cleared starts over when it thaws", async (context) => {
-  const browser = await createBrowser(context);
-  const tabs = await three(browser);
-  const [first, busy, frozen] = tabs;
-  await frozen.page.evaluate(() => app.add(3));
-  await busy.page.evaluate(() => app.start(3));
-  await durable(browser, 20, busy);
-  await freeze(frozen, "frozen");
-  await first.cdp.send("Storage.clearDataForOrigin", {
-    origin: browser.origin,
-    storageTypes: "indexeddb",
   });
-  await lost(browser, [first, busy], 1);
-  await durable(browser, browser.told.filter(({ kind }) => kind === "durable").length + 20);
-  await freeze(frozen, "active");
-  await lost(browser, tabs, 1);
-  await busy.page.evaluate(() => app.rest());
-  await frozen.page.evaluate(() => app.add(2));
-  const order = await agreed([...tabs, await browser.openTab()]);
-  expect(faultsOf(order, browser, tabs)).toEqual([]);
-  expect(browser.complaints).toEqual([]);
-});
 
-test("destroy() behind a frozen tab says after 10 s that the data is still there; it goes when that one thaws", async (context) => {
-  const browser = await createBrowser(context);
-  const [first, busy, frozen] = await three(browser);
-  await first.page.evaluate(() => app.add(3));
-  await freeze(frozen, "frozen");
-  const refusal = await first.page.evaluate(() =>
-    app.sync.destroy({ force: true }).then(
-      () => "destroyed",
-      ({ code, message }: { readonly code: string; readonly message: string }) => [code, message],
-    ),
-  );
-  expect(refusal).toEqual(["storage_unavailable", expect.stringContaining("still there")]);
-  // Commits go on, and wait.
-  await busy.page.evaluate(() => void app.add(2));
-  await freeze(frozen, "active");
-  await lost(browser, [busy, frozen], 1);
-  await durable(browser, 1, busy);
-  const order = await agreed([busy, frozen, await browser.openTab()]);
-  expect(order).toHaveLength(2);
-  expect(browser.complaints).toEqual([]);
+  test("G13 one of three tabs destroys the data while another one commits: both others go on", async (context) => {
+    const browser = machine.createDevice(context);
+    const [first, busy, other] = await three(browser);
+    await first.page.evaluate(() => app.add(3));
+    await busy.page.evaluate(() => app.start(2));
+    await durable(browser, 20, busy);
+    await first.page.evaluate(() => app.sync.destroy({ force: true }));
+    await lost(browser, [busy, other], 1);
+    await durable(browser, durableCount(browser) + 20);
+    await busy.page.evaluate(() => app.rest());
+    await other.page.evaluate(() => app.add(2));
+    const order = await agreed([busy, other, await browser.openTab()]);
+    expect(order.some((entry) => entry.includes(first.name))).toBe(false);
+    expect(faultsOf(order, browser, [busy, other])).toEqual([]);
+    expect(faultsOfSegments(await folded(busy), order)).toEqual([]);
+    expect(browser.complaints).toEqual([]);
+  });
+
+  test("G13 a tab that was frozen when site data was cleared starts over when it thaws", async (context) => {
+    const browser = machine.createDevice(context);
+    const tabs = await three(browser);
+    const [first, busy, frozen] = tabs;
+    await frozen.page.evaluate(() => app.add(3));
+    await busy.page.evaluate(() => app.start(3));
+    await durable(browser, 20, busy);
+    await freeze(frozen, "frozen");
+    await clear(browser, first);
+    await lost(browser, [first, busy], 1);
+    await durable(browser, durableCount(browser) + 20);
+    await freeze(frozen, "active");
+    await lost(browser, tabs, 1);
+    await busy.page.evaluate(() => app.rest());
+    await frozen.page.evaluate(() => app.add(2));
+    const order = await agreed([...tabs, await browser.openTab()]);
+    expect(faultsOf(order, browser, tabs)).toEqual([]);
+    expect(browser.complaints).toEqual([]);
+  });
+
+  test("destroy() behind a frozen tab says after 10 s that the data is still there; it goes when that one thaws", async (context) => {
+    const browser = machine.createDevice(context);
+    const [first, busy, frozen] = await three(browser);
+    await first.page.evaluate(() => app.add(3));
+    await freeze(frozen, "frozen");
+    const refusal = await first.page.evaluate(() =>
+      app.sync.destroy({ force: true }).then(
+        () => "destroyed",
+        ({ code, message }: { readonly code: string; readonly message: string }) => [code, message],
+      ),
+    );
+    expect(refusal).toEqual(["storage_unavailable", expect.stringContaining("still there")]);
+    // Commits go on, and wait.
+    await busy.page.evaluate(() => void app.add(2));
+    await freeze(frozen, "active");
+    await lost(browser, [busy, frozen], 1);
+    await durable(browser, 1, busy);
+    const order = await agreed([busy, frozen, await browser.openTab()]);
+    expect(order).toHaveLength(2);
+    expect(browser.complaints).toEqual([]);
+  });
 });
