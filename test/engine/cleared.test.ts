@@ -176,6 +176,27 @@ describe("data that is cleared while tabs live", () => {
     expect(tab.sync.status).toMatchObject({ phase: "ready", pending: 0 });
   });
 
+  it("G7 data that is called another and holds this tab's records still takes none of them twice", async () => {
+    const lab = createLab();
+    const tab = await lab.ready({ ports: { locks: null } });
+    await tab.sync.commit([added("t1"), slid(1)]).durable;
+    const last = tab.sync.commit(slid(2));
+    await last.durable;
+    const told = hear(tab);
+    const before = await lab.loggedEvents();
+    // As when a tab that knew nothing of it has rebuilt a damaged `meta`.
+    await lab.put("meta", "incarnation", "another");
+    tab.lifecycle.emit("visible");
+    await lab.pass(3000);
+    expect(told).toEqual([{ rows: 0, kept: 1, reason }]);
+    expect(await lab.loggedEvents()).toEqual(before);
+    expect(ids(tab)).toEqual(["t1"]);
+    expect(tab.sync.tables.settings.get("slider")?.value).toBe(2);
+    await tab.sync.commit(added("t2")).settled;
+    expect((await last.settled).map(({ status }) => status)).toEqual(["accepted"]);
+    expect(shown(await lab.ready())).toEqual(shown(tab));
+  });
+
   it("G6 a leader's write in the old data that is answered late moves nothing in the new", async () => {
     const lab = createLab();
     const tab = await lab.ready();
