@@ -3,6 +3,8 @@ import { expectTypeOf, it } from "vitest";
 import {
   type Decision,
   type Envelope,
+  type Json,
+  type JsonObject,
   type Receipt,
   type RejectedEvent,
   type RowChange,
@@ -247,5 +249,44 @@ it("a materializer returns actions on declared tables with whole rows", () => {
     });
     // @ts-expect-error An update says which row.
     update("todos", { text: "b" });
+  });
+});
+
+it("types what changes stored data", () => {
+  expectTypeOf<SyncStatus["migration"]>().toEqualTypeOf<{
+    readonly done: number;
+    readonly total: number;
+  } | null>();
+  void (() => {
+    const config = { name: "types", tables, events, materializers };
+    createSyncActor({
+      ...config,
+      schema: {
+        version: 2,
+        migrate(table, row, from) {
+          expectTypeOf(table).toEqualTypeOf<string>();
+          expectTypeOf(row).toEqualTypeOf<JsonObject>();
+          expectTypeOf(from).toEqualTypeOf<number>();
+          return table === "tags" ? null : { ...row, done: false };
+        },
+      },
+    });
+    // @ts-expect-error A migration has a version.
+    createSyncActor({ ...config, schema: { migrate: (_, row) => row } });
+    // @ts-expect-error A row becomes a row, or null.
+    createSyncActor({ ...config, schema: { version: 2, migrate: () => undefined } });
+    // @ts-expect-error Synchronously.
+    createSyncActor({ ...config, schema: { version: 2, migrate: async (_, row) => row } });
+    defineEvent({
+      schema: v.object({ text: v.string() }),
+      version: 2,
+      upcast(payload, from) {
+        expectTypeOf(payload).toEqualTypeOf<Json>();
+        expectTypeOf(from).toEqualTypeOf<number>();
+        return { text: JSON.stringify(payload) };
+      },
+    });
+    // @ts-expect-error A payload is JSON.
+    defineEvent({ schema: v.object({}), upcast: () => new Map() });
   });
 });

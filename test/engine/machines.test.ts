@@ -90,7 +90,7 @@ const cases: Readonly<Record<string, readonly object[]>> = {
   "xstate.done.actor.recover": [{ output: "recovered" }, { output: "newer" }],
   "xstate.done.actor.decide": [{ output: "done" }, { output: "more" }, { output: "fenced" }],
   "xstate.error.actor.fold": [{ error: { kind: "quota" } }, { error: { kind: "lost" } }],
-  "xstate.done.actor.fold": [{ output: "done" }, { output: "nothing" }, { output: "fenced" }],
+  "xstate.done.actor.fold": ["done", "more", "nothing", "fenced"].map((output) => ({ output })),
   "gap.found": [{ position: 1 }],
   "write.done": [{ n: 1, position: 1 }],
   "ensure.done": [{ n: 1, position: null }],

@@ -1,5 +1,7 @@
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { type JsonObject } from "../../src/index.ts";
+import { type JsonObject, createSyncActor, defineEvent, upsert } from "../../src/index.ts";
+import { failing, hold } from "../support/faulty-storage.ts";
 import { type Lab, createLab } from "../support/lab.ts";
 import {
   crowd,
@@ -9,6 +11,7 @@ import {
   people,
   personAt,
   readyPeople,
+  reword,
   saved,
   seed,
   segmentsOf,
@@ -156,5 +159,152 @@ describe("a row of which migrate", () => {
     await lab.pass(5000);
     expect(people(tab)).toHaveLength(300);
     expect(people(await readyPeople(lab, 2, { migrate }))).toEqual(people(tab));
+  });
+});
+
+describe("segments", () => {
+  test("of two older versions are told apart, and go to the newest in one step", async () => {
+    const lab = createLab();
+    await seed(lab, 3000);
+    const second = await readyPeople(lab, 2);
+    // It writes the first twenty anew, and dies before the rest.
+    let folds = 0;
+    second.disk.always("lead", async (run) => {
+      folds += 1;
+      if (folds > 1) second.kill();
+      return await run();
+    });
+    await lab.pass(5000);
+    expect(await versionsOf(lab)).toEqual([2, 1]);
+    const from = new Map<number, number>();
+    const migrate = (table: string, row: JsonObject, version: number): JsonObject => {
+      from.set(version, (from.get(version) ?? 0) + 1);
+      return table === "people" ? reword(3, row, version) : row;
+    };
+    const third = await readyPeople(lab, 3, { migrate });
+    expect(people(third)).toEqual(crowd(3, 3000));
+    // Twice each, as it has to be pure.
+    expect(Array.from(from)).toEqual([
+      [2, 2 * 1901],
+      [1, 2 * 1100],
+    ]);
+    await migrated(lab, third);
+    expect(await versionsOf(lab)).toEqual([3]);
+    expect(people(await readyPeople(lab, 3))).toEqual(crowd(3, 3000));
+  });
+
+  test("that do not say their version are of the one that meta had before it was raised first", async () => {
+    const lab = createLab();
+    await seed(lab, 300, {});
+    await lab.put("meta", "schema", 2);
+    const versions: number[] = [];
+    const migrate = (table: string, row: JsonObject, from: number): JsonObject => {
+      versions.push(from);
+      return table === "people" ? reword(3, row, 1) : row;
+    };
+    // It raises the version, and dies before it writes anything.
+    const third = await readyPeople(lab, 3, { migrate });
+    third.kill();
+    const again = await readyPeople(lab, 3, { migrate });
+    expect(people(again)).toEqual(crowd(3, 300));
+    expect(new Set(versions)).toEqual(new Set([2, 1]));
+    expect(versions.filter((version) => version === 1)).toHaveLength(4);
+    await migrated(lab, again);
+    expect(await versionsOf(lab)).toEqual([3]);
+  });
+
+  test("keep their version where the app has no migrate, and their rows are as they were stored", async () => {
+    const lab = createLab();
+    await seed(lab, 300);
+    const tables = { people: v.looseObject({ id: v.string() }) };
+    const open = async (version: number) => {
+      const page = lab.openTab({ name: "elsewhere" });
+      const sync = createSyncActor({
+        name: "todos",
+        schema: { version },
+        tables,
+        events: { saved: defineEvent({ schema: v.object({ id: v.string() }) }) },
+        materializers: { saved: (row) => [upsert("people", row)] },
+        environment: page.environment,
+      });
+      await sync.ready;
+      return { sync };
+    };
+    const tab = await open(2);
+    expect(people(tab)).toEqual(crowd(1, 300));
+    expect(tab.sync.status.migration).toBeNull();
+    await tab.sync.commit({ name: "saved", payload: { id: "p00150" } }).durable;
+    await lab.pass(7000);
+    // Of the three only the one that was touched.
+    const tags = (await segmentsOf(lab)).map(({ schema }) => schema);
+    expect([tags.length, tags.filter((tag) => tag === 2).length]).toEqual([4, 1]);
+    expect(people(await open(2))).toEqual(people(tab));
+  });
+
+  test("are written anew between commits, which need not wait", async () => {
+    const lab = createLab();
+    await seed(lab, 3000);
+    const tab = await readyPeople(lab, 2);
+    const fold = hold();
+    await lab.pass(1500);
+    tab.disk.next("lead", fold.fault);
+    await lab.pass(1000);
+    await fold.reached;
+    await tab.sync.commit(saved(2, "p00002", "Ann Lee")).durable;
+    fold.release();
+    await migrated(lab, tab);
+    await lab.pass(5000);
+    const rows = crowd(2, 3000).with(2, { id: "p00002", age: 1, ...worded(2, "Ann Lee") });
+    expect(people(tab)).toEqual(rows);
+    expect(people(await readyPeople(lab, 2))).toEqual(rows);
+  });
+});
+
+/** An old leader decided, and could not fold. */
+async function decided(lab: Lab): Promise<void> {
+  const old = await readyPeople(lab, 1);
+  await lab.pass(3000);
+  old.disk.next("lead", (run) => run());
+  old.disk.always("lead", failing("quota"));
+  await old.sync.commit([saved(1, "a", "Ann Lee"), saved(1, "b", "Bob May")]).durable;
+  await lab.pass(2500);
+  const kinds = Array.from((await lab.log()).values(), (record) => record?.kind);
+  expect(kinds).toEqual(["commit", "base"]);
+  old.kill();
+}
+
+const withoutAnn = (_: string, row: JsonObject, from: number): JsonObject => {
+  if (row["id"] === "a") throw new Error("no");
+  return reword(2, row, from);
+};
+
+describe("a base record of an older version", () => {
+  test("G6 has its rows migrated, now and when they are folded", async () => {
+    const lab = createLab();
+    await decided(lab);
+    const tab = await readyPeople(lab, 3);
+    const rows = [
+      { id: "a", age: 1, label: "Lee, Ann" },
+      { id: "b", age: 1, label: "May, Bob" },
+    ];
+    expect(people(tab)).toEqual(rows);
+    await lab.pass(6000);
+    expect((await lab.contents())["log"]).toEqual([]);
+    expect(people(await readyPeople(lab, 3))).toEqual(rows);
+  });
+
+  test("G8 has a row that migrate throws for in quarantine", async () => {
+    const lab = createLab();
+    await decided(lab);
+    const tab = await readyPeople(lab, 2, { migrate: withoutAnn });
+    const rows = [{ id: "b", age: 1, first: "Bob", last: "May" }];
+    const entry = { id: "row/people/a", raw: { id: "a", name: "Ann Lee", age: 1 }, schema: 1 };
+    expect(people(tab)).toEqual(rows);
+    await lab.pass(6000);
+    const fresh = await readyPeople(lab, 2, { migrate: withoutAnn });
+    for (const it of [tab, fresh]) {
+      expect(people(it)).toEqual(rows);
+      expect(it.sync.quarantine.list()).toMatchObject([entry]);
+    }
   });
 });

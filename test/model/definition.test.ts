@@ -40,8 +40,14 @@ test("says what is wrong with a definition", () => {
   expect(errorOf(event({ version: 1.5 }))).toMatch(/version of event "added"/);
   expect(errorOf(event({ dedupe: "id" }))).toMatch(/dedupe of event "added" to be a function/);
   expect(errorOf(event({ coalesce: 1 }))).toMatch(/coalesce of event "added" to be a function/);
+  expect(errorOf(event({ upcast: {} }))).toMatch(/upcast of event "added" to be a function/);
   expect(errorOf(event({ schema: {} }))).toMatch(/^config Expected event "added"/);
   expect(errorOf({ ...right, events: { added: undefined } })).toMatch(/^config/);
+  const schema = (it: unknown) => errorOf({ ...right, schema: it });
+  expect(schema({ version: 2, migrate: 1 })).toMatch(/schema.migrate to be a function, got 1/);
+  expect(schema({ version: 0 })).toMatch(/schema.version to be 1 or more, got 0/);
+  expect(schema({ version: null })).toMatch(/schema.version to be 1 or more, got null/);
+  expect(schema(2)).toMatch(/^config Expected schema to be an object, got 2/);
 });
 
 test("refuses a table whose rows need not have a string id", () => {

@@ -221,6 +221,18 @@ const segment = (no: number, pos: number, ids: string[]) => ({
   positions: pos,
 });
 
+test("takes a segment for another one when only its version is another", () => {
+  const index = createBaseIndex(2, 2);
+  const [older, newer] = [segment(1, 1, ["a", "b"]), { ...segment(1, 1, ["a"]), schema: 2 }];
+  index.adopt({ one: [older] }, new Map([["one", [older]]]));
+  expect(index.outdated()).toBe(2);
+  expect(index.unread({ one: [newer] })).toHaveLength(1);
+  expect(index.covers({ one: [newer] }, new Map([["one", [older]]]))).toBe(false);
+  const stale = index.adopt({ one: [newer] }, new Map([["one", [newer]]]));
+  expect(Array.from(stale.get("one") ?? [])).toEqual(["a", "b"]);
+  expect(index.outdated()).toBe(0);
+});
+
 test("says which rows of memory a picture leaves in doubt", () => {
   const index = createBaseIndex();
   const mark = ({ no, pos, low, count, schema }: ReturnType<typeof segment>) => ({

@@ -4,8 +4,9 @@ import { leaders } from "./table/leaders.mjs";
 import { rows } from "./table/rows.mjs";
 import { storage } from "./table/storage.mjs";
 import { strangers } from "./table/strangers.mjs";
+import { versions } from "./table/versions.mjs";
 
 /** @import { Mutant } from "./apply.mjs" */
 
 /** @type {readonly Mutant[]} */
-export const mutants = [...commits, ...rows, ...leaders, ...storage, ...strangers];
+export const mutants = [...commits, ...rows, ...leaders, ...storage, ...strangers, ...versions];

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import {
+  type Environment,
   type Json,
   type JsonObject,
   type SyncActor,
@@ -42,7 +43,7 @@ const nameIn = (it: JsonObject, from: number): string => {
 };
 
 /** What older code wrote in the words of a version. */
-function reword(version: Version, it: JsonObject, from: number): JsonObject {
+export function reword(version: Version, it: JsonObject, from: number): JsonObject {
   const words = new Set(["name", "first", "last", "label"]);
   const rest = Object.fromEntries(Object.entries(it).filter(([key]) => !words.has(key)));
   return { ...rest, ...worded(version, nameIn(it, from)) };
@@ -51,6 +52,7 @@ function reword(version: Version, it: JsonObject, from: number): JsonObject {
 export interface PeopleOptions {
   readonly migrate?: (table: string, row: JsonObject, from: number) => JsonObject | null;
   readonly upcast?: (payload: Json, from: number) => Json;
+  readonly ports?: Partial<Environment>;
   /** Leave both out. */
   readonly plain?: boolean;
 }
@@ -92,7 +94,7 @@ export function openPeople(lab: Lab, version: Version, options: PeopleOptions = 
       imported: ({ count }) =>
         Array.from({ length: count }, (_, at) => upsert("people", personAt(version, at))),
     },
-    environment: page.environment,
+    environment: { ...page.environment, ...options.ports },
   });
   return { ...page, sync, version };
 }
