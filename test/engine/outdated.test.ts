@@ -136,6 +136,23 @@ describe("an older tab", () => {
     },
   );
 
+  test("G5 leaves it to newer code to decide a commit that is written then", async () => {
+    const lab = createLab();
+    const old = await readyPeople(lab, 1);
+    const held = hold();
+    old.disk.next("append", held.fault);
+    const receipt = old.sync.commit(saved(1, "a", "Ann Lee"));
+    const next = await readyPeople(lab, 2);
+    held.release();
+    await lab.settle();
+    // Nothing stands before it in the log, so older code would have called it accepted.
+    expect((await lab.log()).size).toBe(1);
+    expect(await stateOf(receipt.durable)).toBe("resolved");
+    expect(await stateOf(receipt.settled)).toBe("pending");
+    expect(old.sync.outbox.size).toBe(1);
+    expect(people(next)).toEqual([person(2, "a", "Ann Lee")]);
+  });
+
   test("stores a commit made in the very turn in which it learns", async () => {
     const lab = createLab();
     let arrive: ((message: unknown) => void) | undefined;

@@ -28,7 +28,7 @@ export const versions = [
       ],
     ],
     tests: ["engine/migration.test.ts"],
-    named: "touched|two older",
+    named: "dies",
   },
   {
     id: "rows-tagged-as-before",
@@ -143,7 +143,7 @@ export const versions = [
     breaks: ["G5"],
     edits: [["if (closed) return;", ""]],
     tests: ["engine/outdated.test.ts"],
-    named: "under way",
+    named: "G5",
   },
   {
     id: "outdated-tab-drops-its-queue",

@@ -5,6 +5,7 @@ import { decodeSegment } from "../../../src/model/segment.ts";
 import { decodeRecord } from "../../../src/model/stored.ts";
 import { createSeededRandom } from "../../../src/testing/seeded-random.ts";
 import {
+  type JsonObject,
   type SyncError,
   create,
   createSyncActor,
@@ -30,11 +31,22 @@ const startedAt = performance.now();
 /** Of this page's life: a reloaded page is another tab. */
 const tab = crypto.randomUUID().slice(0, 8);
 
-/** `?storage=…` */
+/** `?storage=…&version=2` */
 const asked = new URLSearchParams(location.search);
+const version = Number(asked.get("version") ?? 1);
+/** Version 2 keeps the slider in tenths, and notes which contacts it took over. */
+const tenths = ({ value, ...rest }: JsonObject): JsonObject => ({
+  ...rest,
+  value: (value as number) * 10,
+});
+function migrate(table: string, row: JsonObject): JsonObject {
+  if (table === "contacts") return { ...row, notes: `of version 1: ${row["name"] as string}` };
+  return row["id"] === "slider" ? tenths(row) : row;
+}
 
 const sync = createSyncActor({
   name: "tabs",
+  schema: { version, migrate },
   storage: (asked.get("storage") as "memory-if-unavailable" | null) ?? "required",
   tables: {
     entries: v.object({ id: v.string(), no: v.number() }),
@@ -47,6 +59,8 @@ const sync = createSyncActor({
     }),
     sliderMoved: defineEvent({
       schema: v.object({ value: v.number() }),
+      version,
+      upcast: (payload) => tenths(payload as JsonObject),
       coalesce: () => "slider",
     }),
     contactsImported: defineEvent({
@@ -188,7 +202,10 @@ const disk = () =>
     });
     return {
       floor: floor as number,
-      manifest: manifest as Record<string, readonly { readonly count: number }[]>,
+      manifest: manifest as Record<
+        string,
+        readonly { readonly count: number; readonly schema?: number }[]
+      >,
       log: records.map((value: unknown, at): readonly [number, LogRecord | undefined] => [
         positions[at] as number,
         decodeRecord(value),
