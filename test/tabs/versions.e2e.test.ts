@@ -42,7 +42,7 @@ test.for(["LevelDB", "SQLite"] as const)(
   async (backend, context) => {
     const browser = await createBrowser(context, backend);
     browser.expect("fault");
-    const old = await browser.openTab({ script: deafen });
+    const old = await browser.openTab({ scripts: [deafen] });
     await becomes("leader", old);
     await old.page.evaluate(() => app.importContacts(0, 3000));
     await slide(old, 7);
