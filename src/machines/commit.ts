@@ -31,67 +31,12 @@
  */
 import { assign, sendTo, setup } from "xstate";
 import {
-  type Died,
-  type Failure,
-  type Owned,
-  backoff,
-  longLived,
-  maxIterations,
-  tell,
-  tellDied,
-} from "./common.ts";
-
-export type PersisterCommand =
-  | { readonly type: "write" }
-  | { readonly type: "ensure" }
-  | { readonly type: "flush" }
-  /** Makes space for group `n`. */
-  | { readonly type: "evict"; readonly n: number };
-
-export type CommitEvent =
-  | { readonly type: "gate.open" }
-  | { readonly type: "drain" }
-  | { readonly type: "batch.ready" }
-  | { readonly type: "write.done"; readonly n: number; readonly position: number | null }
-  | { readonly type: "write.failed"; readonly n: number; readonly failure: Failure }
-  | { readonly type: "ensure.done"; readonly n: number; readonly position: number | null }
-  | { readonly type: "ensure.failed"; readonly n: number; readonly failure: Failure }
-  | { readonly type: "evict.done"; readonly n: number; readonly evicted: number }
-  | { readonly type: "storage.opened" }
-  | { readonly type: "storage.lost" }
-  | { readonly type: "page.leaving" }
-  | { readonly type: "page.returned" };
-
-export type CommitReport =
-  | Died
-  | { readonly type: "storage.suspected" }
-  | { readonly type: "commit.delayed" }
-  | { readonly type: "commit.full" }
-  | { readonly type: "commit.flowing" }
-  | { readonly type: "commit.closed" };
-
-/** The queue of commits, by reference: the machine only asks. */
-export interface QueueView {
-  /** Whether commits wait to be written. */
-  hasQueued(): boolean;
-  /** Whether group `n` is in flight, and no other is. */
-  isLastInFlight(n: number): boolean;
-  isInFlight(n: number): boolean;
-  hasInFlight(): boolean;
-  /** Whether `commit()` passes. */
-  isOpen(): boolean;
-}
-
-export interface Input extends Owned {
-  readonly queue: QueueView;
-  /** What becomes of commits for which there is no space. */
-  readonly whenFull: "keep" | "reject";
-}
-
-export interface Context extends Input {
-  /** Failures since something was stored. */
-  readonly attempts: number;
-}
+  type CommitEvent,
+  type Context,
+  type Input,
+  type PersisterCommand,
+} from "./commit-types.ts";
+import { type Failure, backoff, longLived, maxIterations, tell, tellDied } from "./common.ts";
 
 const failed = (event: CommitEvent): Failure | undefined =>
   event.type === "write.failed" || event.type === "ensure.failed" ? event.failure : undefined;
@@ -470,7 +415,15 @@ export const commitMachine = setup({
                   target: "trying",
                   meta: { tid: "commit.fullBatch" },
                 },
-                drain: { target: "#commit.closed", meta: { tid: "commit.closedFull" } },
+                drain: [
+                  {
+                    guard: "hasQueued",
+                    target: "trying",
+                    actions: "closeGate",
+                    meta: { tid: "commit.drainQueuedFull" },
+                  },
+                  { target: "#commit.closed", meta: { tid: "commit.closedFull" } },
+                ],
               },
             },
             trying: {

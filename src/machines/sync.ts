@@ -17,7 +17,8 @@
  *    that does not answer does not keep the app from stopping.
  */
 import { type AnyActorRef, sendTo, setup } from "xstate";
-import { type CommitReport, type QueueView, commitMachine } from "./commit.ts";
+import { commitMachine } from "./commit.ts";
+import { type CommitReport, type QueueView } from "./commit-types.ts";
 import { type Died, maxIterations } from "./common.ts";
 import { type ElectionReport, electionMachine } from "./election.ts";
 import { type HandoffReport, handoffMachine } from "./handoff.ts";

@@ -116,7 +116,7 @@ export async function transact<Result, Mode extends IDBTransactionMode>(
     if (undone || (end === "complete" && failed === undefined)) return await result;
     if (end === "close") throw closedMeanwhile();
     const stored = end === "complete" && mode !== "readonly";
-    throw failure(tx.error ?? failed?.reason, stored, failed === undefined);
+    throw failure(tx.error ?? failed?.reason, stored, failed?.reason);
   } finally {
     db.removeEventListener("close", close);
     forget();
@@ -178,7 +178,7 @@ export function addOne(
       end(() => {
         const failed = request?.readyState === "done" ? request.error : undefined;
         // Chromium may complete a transaction a request of which failed.
-        if (request === undefined || failed) reject(failure(failed, true, false));
+        if (request === undefined || failed) reject(failure(failed, true, failed));
         else resolve(request.result);
       });
     tx.onabort = () =>
@@ -258,21 +258,21 @@ export function isNamed(error: unknown, ...names: readonly string[]): error is D
 
 /**
  * What is known after a transaction aborted with `error`, or a request of it failed with it though it was `stored`.
- * `committing`: no request had failed.
+ * `ofRequest`: what a request of it failed with, if one did.
  */
-function failure(error: unknown, stored: boolean, committing: boolean): StorageFailure {
+function failure(error: unknown, stored: boolean, ofRequest: unknown): StorageFailure {
   const shown = error instanceof DOMException ? `${error.name} (${error.message})` : "no reason";
   return new StorageFailure(
-    stored ? "lost" : kindOf(error, committing),
+    stored ? "lost" : kindOf(error, ofRequest),
     `Expected the transaction to complete, got ${shown}`,
     error,
   );
 }
 
-function kindOf(error: unknown, committing: boolean): StorageFailureKind {
+function kindOf(error: unknown, ofRequest: unknown): StorageFailureKind {
   if (isNamed(error, "QuotaExceededError")) return "quota";
   // A request that fails with it has read a damaged value.
-  if (committing && isNamed(error, "DataError")) return "quota";
+  if (isNamed(error, "DataError") && !isNamed(ofRequest, "DataError")) return "quota";
   if (isNamed(error, "ConstraintError", "DataCloneError")) return "refused";
   // The only sign of a value over 127 MiB on Chromium's SQLite backend: every retry would fail as well.
   if (isNamed(error, "UnknownError") && error.message.includes("too large")) return "refused";

@@ -140,49 +140,52 @@ function createElections(supported: boolean) {
 }
 
 describe.each([true, false])("elections with locks: %s", (supported) => {
-  it("G10 G11 end with one leader, whatever the pages go through", () => {
-    for (let seed = 1; seed <= 100; seed += 1) {
-      const bytes = createSeededRandom(seed).bytes(400);
-      let at = 0;
-      const draw = (below: number): number => (bytes[(at += 1) % bytes.length] ?? 0) % below;
-      const elections = createElections(supported);
-      const story: string[] = [];
-      elections.openTab(draw(256) / 255);
-      for (let step = 0; step < 40; step += 1) {
+  it.each([0, 1, 2, 3, 4, 5])(
+    "G10 G11 end with one leader, whatever the pages go through: %s",
+    (round) => {
+      for (let seed = round * 10; seed < round * 10 + 10; seed += 1) {
+        const bytes = createSeededRandom(seed).bytes(400);
+        let at = 0;
+        const draw = (below: number): number => (bytes[(at += 1) % bytes.length] ?? 0) % below;
+        const elections = createElections(supported);
+        const story: string[] = [];
+        elections.openTab(draw(256) / 255);
+        for (let step = 0; step < 40; step += 1) {
+          const tabs = Array.from(elections.tabs);
+          const tab = tabs[draw(Math.max(1, tabs.length))];
+          const acts: readonly (readonly [string, () => unknown])[] = [
+            ["open", () => tabs.length < 4 && elections.openTab(draw(256) / 255)],
+            ["die", () => tab?.die()],
+            ["freeze", () => tab?.freeze()],
+            ["leave and freeze", () => (tab?.emit("page.leaving"), tab?.freeze())],
+            ["leave", () => tab?.emit("page.leaving")],
+            ["return", () => tab?.emit("page.returned")],
+            ["leave and return", () => (tab?.emit("page.leaving"), tab?.emit("page.returned"))],
+            ["thaw", () => tab?.thaw()],
+            ["thaw and return", () => (tab?.thaw(), tab?.emit("page.returned"))],
+            ["hide", () => tab?.hide()],
+            ["show", () => tab?.show()],
+            ["strange steal", () => elections.locks.steal("lock")()],
+            ["one step", () => elections.step()],
+            ["settle", () => elections.settle()],
+            ["a while", () => elections.pass(draw(20) * 700)],
+            ["a moment", () => elections.pass(draw(5) * 500)],
+          ];
+          const [name, act] = acts[draw(acts.length)] ?? ["", () => undefined];
+          story.push(name);
+          act();
+        }
+        // Now it is quiet, and somebody looks.
         const tabs = Array.from(elections.tabs);
-        const tab = tabs[draw(Math.max(1, tabs.length))];
-        const acts: readonly (readonly [string, () => unknown])[] = [
-          ["open", () => tabs.length < 4 && elections.openTab(draw(256) / 255)],
-          ["die", () => tab?.die()],
-          ["freeze", () => tab?.freeze()],
-          ["leave and freeze", () => (tab?.emit("page.leaving"), tab?.freeze())],
-          ["leave", () => tab?.emit("page.leaving")],
-          ["return", () => tab?.emit("page.returned")],
-          ["leave and return", () => (tab?.emit("page.leaving"), tab?.emit("page.returned"))],
-          ["thaw", () => tab?.thaw()],
-          ["thaw and return", () => (tab?.thaw(), tab?.emit("page.returned"))],
-          ["hide", () => tab?.hide()],
-          ["show", () => tab?.show()],
-          ["strange steal", () => elections.locks.steal("lock")()],
-          ["one step", () => elections.step()],
-          ["settle", () => elections.settle()],
-          ["a while", () => elections.pass(draw(20) * 700)],
-          ["a moment", () => elections.pass(draw(5) * 500)],
-        ];
-        const [name, act] = acts[draw(acts.length)] ?? ["", () => undefined];
-        story.push(name);
-        act();
+        const somebody = tabs.find((tab) => tab.watches()) ?? elections.openTab(0.5);
+        somebody.show();
+        elections.pass(60_000);
+        const leaders = Array.from(elections.tabs).filter((tab) => tab.leads());
+        expect({ seed, story, leaders: leaders.length }).toEqual({ seed, story, leaders: 1 });
+        for (const tab of elections.tabs) tab.die();
       }
-      // Now it is quiet, and somebody looks.
-      const tabs = Array.from(elections.tabs);
-      const somebody = tabs.find((tab) => tab.watches()) ?? elections.openTab(0.5);
-      somebody.show();
-      elections.pass(60_000);
-      const leaders = Array.from(elections.tabs).filter((tab) => tab.leads());
-      expect({ seed, story, leaders: leaders.length }).toEqual({ seed, story, leaders: 1 });
-      for (const tab of elections.tabs) tab.die();
-    }
-  });
+    },
+  );
 });
 
 describe("with locks", () => {

@@ -175,7 +175,7 @@ export const indexedDbContract = (
       test.each([
         ["aborted", null],
         ["aborted", new DOMException("", "AbortError")],
-        ["aborted", new DOMException("Failed to write blobs (IOError)", "DataError")],
+        ["quota", new DOMException("Failed to write blobs (IOError)", "DataError")],
         ["quota", new DOMException("", "QuotaExceededError")],
         [
           "refused",
@@ -221,6 +221,21 @@ export const indexedDbContract = (
           expect((await readAll(connection)).log).toEqual([[1, commitRecord(1)]]);
         },
       );
+
+      test.each([
+        ["lost", "UnknownError"],
+        ["lost", "InvalidStateError"],
+        ["quota", "QuotaExceededError"],
+        ["refused", "DataCloneError"],
+      ])("G2 rejects as %s when the write itself throws %s", async (kind, name) => {
+        const { connect } = setUp();
+        const connection = await connect();
+        vi.spyOn(IDBObjectStore.prototype, "add").mockImplementationOnce(() => {
+          throw new DOMException("Attempt to add without an in-progress transaction", name);
+        });
+        await expect(connection.append(commitRecord(1), "relaxed")).rejects.toMatchObject({ kind });
+        expect(await connection.append(commitRecord(1), "relaxed")).toBe(1);
+      });
 
       test("G2 adds a record again that aborted after its request succeeded", async () => {
         const { connect } = setUp();

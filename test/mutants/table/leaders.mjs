@@ -88,14 +88,6 @@ export const leaders = [
     named: "locks: true",
   },
   {
-    id: "hung-steal-waited-for",
-    why: "A tab that steals waits for ever for a lock that it was not given.",
-    breaks: ["G11"],
-    edits: [["stealDelay: 2000,", "stealDelay: 2 ** 30,"]],
-    tests: ["engine/election.test.ts"],
-    named: "locks: true",
-  },
-  {
     id: "lockless-stays-candidate",
     why: "Without locks nobody ever leads.",
     breaks: ["G11"],

@@ -14,19 +14,6 @@ export const storage = [
     named: "comes after",
   },
   {
-    id: "late-connection-taken-over-memory",
-    why: "An `open` that is answered after memory was chosen puts the disk under memory's rows.",
-    breaks: ["G6"],
-    edits: [
-      [
-        '"storage.open": { target: "opening", actions: "drop", meta: { tid: "storage.openHung" } },',
-        '"storage.open": { target: "opening", meta: { tid: "storage.openHung" } },',
-      ],
-    ],
-    tests: ["engine/connection.test.ts"],
-    named: "memory was chosen",
-  },
-  {
     id: "no-second-open",
     why: "An `open` without an answer is waited for alone.",
     breaks: ["G8"],
