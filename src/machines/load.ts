@@ -108,6 +108,8 @@ export const loadMachine = setup({
         context.careful || (context.attempts > 0 && failureOf(params.error) !== "lost"),
     }),
     forget: assign({ attempts: 0, repairs: 0, mode: "again" }),
+    /** A write failed, for want of space perhaps: that will pass, however long it takes. Only what cannot be read gives up. */
+    spare: assign({ attempts: ({ context }) => Math.min(context.attempts, 1) }),
     tellSuspected: tell({ type: "storage.suspected" }),
     tellReady: tell({ type: "load.ready" }),
     tellRecovering: tell({ type: "load.recovering" }),
@@ -192,6 +194,12 @@ export const loadMachine = setup({
             meta: { tid: "load.readLost" },
           },
           {
+            guard: { type: "isQuota", params: ({ event }) => ({ error: event.error }) },
+            target: "rereading",
+            actions: "spare",
+            meta: { tid: "load.full" },
+          },
+          {
             guard: "hasTriesLeft",
             target: "rereading",
             actions: { type: "beCareful", params: ({ event }) => ({ error: event.error }) },
@@ -220,10 +228,21 @@ export const loadMachine = setup({
         id: "migrate",
         src: "migrate",
         onDone: { target: "reading", meta: { tid: "load.migrated" } },
-        onError: { target: "rereading", meta: { tid: "load.migrationFailed" } },
+        onError: {
+          target: "rereading",
+          actions: "spare",
+          meta: { tid: "load.migrationFailed" },
+        },
       },
       on: {
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedMigrating" } },
+      },
+      after: {
+        readDeadline: {
+          target: "rereading",
+          actions: "tellSuspected",
+          meta: { tid: "load.migrationHung" },
+        },
       },
     },
     repairing: {
@@ -245,11 +264,18 @@ export const loadMachine = setup({
             target: "failed",
             meta: { tid: "load.repairRefused" },
           },
-          { target: "rereading", meta: { tid: "load.repairFailed" } },
+          { target: "rereading", actions: "spare", meta: { tid: "load.repairFailed" } },
         ],
       },
       on: {
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedRepairing" } },
+      },
+      after: {
+        readDeadline: {
+          target: "rereading",
+          actions: "tellSuspected",
+          meta: { tid: "load.repairHung" },
+        },
       },
     },
     quarantining: {
@@ -263,11 +289,18 @@ export const loadMachine = setup({
             target: "replaying",
             meta: { tid: "load.noSpaceToKeep" },
           },
-          { target: "rereading", meta: { tid: "load.quarantineFailed" } },
+          { target: "rereading", actions: "spare", meta: { tid: "load.quarantineFailed" } },
         ],
       },
       on: {
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedQuarantining" } },
+      },
+      after: {
+        readDeadline: {
+          target: "rereading",
+          actions: "tellSuspected",
+          meta: { tid: "load.quarantineHung" },
+        },
       },
     },
     replaying: {

@@ -6,9 +6,11 @@
  */
 import { type SyncActor, type SyncConfig } from "../api.ts";
 import { type EventDefinitions, type TableSchemas } from "../model/definition.ts";
+import { type MemoryDatabase } from "../services/memory-storage.ts";
 import { createSyncActor } from "../sync-actor.ts";
 import { type Disk, createDisk } from "./disk.ts";
 import { type FaultKind, faultOf } from "./fault-kinds.ts";
+import { type Operation } from "./faults.ts";
 import { type DevicePage, createPage } from "./page.ts";
 import { type Draw, createBag, createDraw, nextTask } from "./scheduler.ts";
 import { createSeededRandom } from "./seeded-random.ts";
@@ -54,11 +56,13 @@ export interface Device {
   run<R>(promise: Promise<R>): Promise<R>;
   /** What ran so far, in order. */
   readonly trace: readonly string[];
+  /** Calls back after each task, with its name: the place for what must always hold. The returned function ends it. */
+  watch(listener: (what: string) => void): () => void;
 
   /** What is stored, past the engine. */
   readonly disk: Disk;
-  /** The next write of any tab fails like this. */
-  failNextWrite(kind: FaultKind): void;
+  /** The next write of any tab fails like this, or the next one that is this operation of the storage port. */
+  failNextWrite(kind: FaultKind, operation?: Operation): void;
   /** The next read of any tab fails like this. */
   failNextRead(kind: FaultKind): void;
   /** The next opening of a database fails like this. */
@@ -85,6 +89,9 @@ export interface Device {
   sendBroken(scope: string): void;
   /** A stranger takes the locks that tabs hold or wait for, and keeps them until the returned function is called. */
   stealLock(): () => void;
+
+  /** @internal The disk itself. */
+  readonly databases: ReadonlyMap<string, MemoryDatabase>;
 }
 
 /** More tasks than any test needs: something goes round in circles. */
@@ -114,6 +121,7 @@ export function createDevice({
   const bag = createBag();
   const trace: string[] = [];
   const pages: DevicePage[] = [];
+  const listeners = new Set<(what: string) => void>();
   const lockNames = new Set<string>();
   let time = now;
 
@@ -133,16 +141,15 @@ export function createDevice({
     const count = bag.size() + due.length;
     if (count === 0) return false;
     const at = draw(count);
-    if (at < bag.size()) {
-      const { run, what } = bag.take(at);
-      trace.push(what);
-      run();
-    } else {
-      const page = due[at - bag.size()] as DevicePage;
-      trace.push(`${page.name}: timer`);
-      page.fireTimer();
-    }
+    const page = due[at - bag.size()];
+    const { run, what } =
+      page === undefined
+        ? bag.take(at)
+        : { run: () => page.fireTimer(), what: `${page.name}: timer` };
+    trace.push(what);
+    run();
     await nextTask();
+    for (const listener of listeners) listener(what);
     return true;
   }
 
@@ -222,8 +229,17 @@ export function createDevice({
       return await outcome;
     },
     trace,
+    watch(listener) {
+      const own = (what: string): void => listener(what);
+      listeners.add(own);
+      return () => {
+        listeners.delete(own);
+      };
+    },
+    databases: storage.databases,
     disk: createDisk(storage.databases),
-    failNextWrite: (kind) => storage.faults.next(isWriting, faultOf(kind, draw)),
+    failNextWrite: (kind, operation) =>
+      storage.faults.next(operation ?? isWriting, faultOf(kind, draw)),
     failNextRead: (kind) => storage.faults.next(isReading, faultOf(kind, draw)),
     failNextOpen: (kind) => storage.faults.next("open", faultOf(kind, draw)),
     quota: (full) => storage.setFull(full),

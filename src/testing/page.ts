@@ -1,6 +1,7 @@
 /** One page of a virtual device: its ports, and what a browser and a person can do to it. */
 import { type Environment, type LifecycleEvent, type RandomPort } from "../services/ports.ts";
 import { type FaultKind, faultOf } from "./fault-kinds.ts";
+import { type Operation } from "./faults.ts";
 import { createDraw } from "./scheduler.ts";
 import { type VirtualChannels, type VirtualChannelTab } from "./virtual-channel.ts";
 import { createVirtualClock } from "./virtual-clock.ts";
@@ -34,8 +35,8 @@ export interface DevicePage {
   restore(): boolean;
   /** The device goes offline or online, for this page. */
   setOnline(online: boolean): void;
-  /** Its next write fails like this. */
-  failNextWrite(kind: FaultKind): void;
+  /** Its next write fails like this, or the next one that is this operation of the storage port (`append`, `lead`, …). */
+  failNextWrite(kind: FaultKind, operation?: Operation): void;
   /** Its next read fails like this. */
   failNextRead(kind: FaultKind): void;
   /** Its next opening of a database fails like this. */
@@ -179,7 +180,7 @@ export function createPage(options: PageOptions): DevicePage {
     setOnline(online) {
       if (state === "running" && lifecycle.online() !== online) tell(online ? "online" : "offline");
     },
-    failNextWrite: (kind) => storage.next(isWriting, faultOf(kind, draw)),
+    failNextWrite: (kind, operation) => storage.next(operation ?? isWriting, faultOf(kind, draw)),
     failNextRead: (kind) => storage.next(isReading, faultOf(kind, draw)),
     failNextOpen: (kind) => storage.next("open", faultOf(kind, draw)),
     closeConnection: () => storage.closeConnections(),

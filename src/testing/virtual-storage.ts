@@ -79,6 +79,8 @@ function onlyDeletes(operation: Operation, [first]: readonly unknown[]): boolean
   return append === undefined && puts.length === 0;
 }
 
+const never = (): Promise<never> => new Promise(() => undefined);
+
 const atOnce: Fault = (run) => run();
 
 const lost = (): StorageFailure =>
@@ -277,6 +279,8 @@ export const createVirtualDisk = ({
       }
       links.add(link);
       own.add(link);
+      // A deletion that came while this waited to be opened.
+      if (deletions.some((deletion) => deletion.name === name)) link.ask();
 
       /** What a write does is done at once, and what is told of it later. */
       function write(
@@ -291,7 +295,7 @@ export const createVirtualDisk = ({
       }
 
       function perform(operation: Operation, given: readonly unknown[]): Promise<unknown> {
-        if (mailbox.dead()) return new Promise(() => undefined);
+        if (mailbox.dead()) return never();
         const args = isReading(operation) ? given : keepArguments(given);
         return new Promise((resolve, reject) => {
           const fail = (failure: StorageFailure): void =>
@@ -354,7 +358,8 @@ export const createVirtualDisk = ({
             closed: events.closed,
           };
           const run = async (): Promise<Connection> =>
-            join(name, told, await memory.open(name, noEvents));
+            // The page may be gone by now.
+            mailbox.dead() ? never() : join(name, told, await memory.open(name, noEvents));
           const fault = faultFor("open");
           const outcome = fault === undefined ? run() : (fault(run, told) as Promise<Connection>);
           tell(outcome, "open", resolve, reject);

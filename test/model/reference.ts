@@ -2,6 +2,8 @@
  * A store that is obviously right: it replays everything from nothing, on plain Maps, and shares no code with the model.
  * What a commit does is decided by the log alone, so base records count only for what they close.
  */
+import { type Envelope, type LogRecord } from "../../src/model/log.ts";
+
 export interface Fact {
   readonly id: string;
   readonly name: string;
@@ -55,34 +57,69 @@ function run(rules: Rules, unit: readonly Fact[], from: State): State {
   return { rows, keys };
 }
 
-export function replay(rules: Rules, steps: readonly Step[]) {
-  let state: State = { rows: new Map(), keys: new Map() };
-  const statuses = new Map<string, Status>();
-  /** The commit before, while its place may be taken. */
-  let open: { id: string; key: string; position: number; before: State } | undefined;
-  for (const step of steps) {
-    if ("close" in step) {
-      if (open !== undefined && open.position <= step.close) open = undefined;
-      continue;
+/** The commit before, while its place may be taken. */
+interface Open {
+  readonly id: string;
+  readonly key: string;
+  readonly position: number;
+  readonly before: State;
+}
+
+/** All that is known after some steps. Nothing in it is ever changed. */
+export interface Replayed extends State {
+  readonly statuses: ReadonlyMap<string, Status>;
+  readonly open: Open | undefined;
+}
+
+export const nothing: Replayed = {
+  rows: new Map(),
+  keys: new Map(),
+  statuses: new Map(),
+  open: undefined,
+};
+
+/** One step more. */
+export function advance(rules: Rules, from: Replayed, step: Step): Replayed {
+  if ("close" in step)
+    return from.open !== undefined && from.open.position <= step.close
+      ? { ...from, open: undefined }
+      : from;
+  const { unit, position } = step;
+  const [first] = unit;
+  const key = unit.length === 1 && first !== undefined ? rules.coalesce(first) : undefined;
+  const taken = key !== undefined && from.open?.key === key ? from.open : undefined;
+  const before = taken?.before ?? from;
+  const statuses = new Map(from.statuses);
+  try {
+    const { rows, keys } = run(rules, unit, before);
+    for (const { id, name, payload } of unit) {
+      const holder = rules.dedupe({ id, name, payload });
+      const isFirst = holder === undefined || keys.get(holder) === id;
+      statuses.set(id, isFirst ? "accepted" : "duplicate");
     }
-    const { unit, position } = step;
-    const [first] = unit;
-    const key = unit.length === 1 && first !== undefined ? rules.coalesce(first) : undefined;
-    const taken = key !== undefined && open?.key === key ? open : undefined;
-    const before = taken?.before ?? state;
-    open = undefined;
-    try {
-      state = run(rules, unit, before);
-      for (const { id, name, payload } of unit) {
-        const holder = rules.dedupe({ id, name, payload });
-        const isFirst = holder === undefined || state.keys.get(holder) === id;
-        statuses.set(id, isFirst ? "accepted" : "duplicate");
-      }
-      if (taken !== undefined) statuses.set(taken.id, "superseded");
-      if (key !== undefined && first !== undefined) open = { id: first.id, key, position, before };
-    } catch {
-      for (const { id } of unit) statuses.set(id, "rejected");
-    }
+    if (taken !== undefined) statuses.set(taken.id, "superseded");
+    const open =
+      key === undefined || first === undefined ? undefined : { id: first.id, key, position, before };
+    return { rows, keys, statuses, open };
+  } catch {
+    for (const { id } of unit) statuses.set(id, "rejected");
+    return { rows: from.rows, keys: from.keys, statuses, open: undefined };
   }
-  return { rows: state.rows, statuses };
+}
+
+export const replay = (rules: Rules, steps: readonly Step[]): Replayed =>
+  steps.reduce((state, step) => advance(rules, state, step), nothing);
+
+/** What a log record means to the reference. */
+export function stepsOf(record: LogRecord, position: number): Step[] {
+  if (record.kind === "base") return [{ close: record.settled.position }];
+  if (record.kind !== "commit") return [];
+  const steps: { unit: Envelope[]; position: number }[] = [];
+  for (const event of record.events) {
+    const last = steps.at(-1);
+    if (last !== undefined && event.tx !== undefined && event.tx === last.unit[0]?.tx)
+      last.unit.push(event);
+    else steps.push({ unit: [event], position });
+  }
+  return steps;
 }

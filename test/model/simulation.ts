@@ -24,7 +24,7 @@ import { decodeMeta, decodeRecord, freshMeta } from "../../src/model/stored.ts";
 import { type Group, type Receipt, createPipeline } from "../../src/pipeline.ts";
 import { type Picture } from "../../src/services/reader.ts";
 import { definition, rules } from "./app.ts";
-import { type Step, replay } from "./reference.ts";
+import { type Step, replay, stepsOf } from "./reference.ts";
 
 interface Meta {
   floor: number;
@@ -91,17 +91,7 @@ export function createWorld(size: number) {
       // A record that is there twice counts once.
       if (record.kind === "commit" && seen.has(`${record.n} ${record.tab}`)) return;
       seen.add(`${record.n} ${record.tab}`);
-      if (record.kind === "base") steps.push({ close: record.settled.position });
-      if (record.kind !== "commit") return;
-      let unit: Envelope[] = [];
-      for (const event of record.events) {
-        if (unit.length > 0 && (event.tx === undefined || event.tx !== unit[0]?.tx)) {
-          steps.push({ unit, position: index + 1 });
-          unit = [];
-        }
-        unit.push(event);
-      }
-      if (unit.length > 0) steps.push({ unit, position: index + 1 });
+      steps.push(...stepsOf(record, index + 1));
     });
     return steps;
   }

@@ -99,6 +99,17 @@ test("applies an operation before it tells of it, and other tabs' operations com
   expect(Array.from(seen)).not.toContain("0 resolved pending");
 });
 
+test("lets a test watch each task", async () => {
+  const device = createDevice();
+  const seen: string[] = [];
+  const end = device.watch((what) => seen.push(what));
+  await openTabs(device, 1);
+  expect(seen).toEqual(device.trace);
+  end();
+  await device.pass(10_000);
+  expect(seen.length).toBeLessThan(device.trace.length);
+});
+
 describe("time", () => {
   test("passes when it is told to, timer by timer", async () => {
     const device = createDevice();

@@ -1,0 +1,152 @@
+/**
+ * What the disk went through, seen from outside: every record that was ever logged, and what must hold after each task,
+ * whatever the tabs believe. Cleared data begins a new epoch.
+ */
+import { type LogRecord } from "../../src/model/log.ts";
+import { decodeSegment } from "../../src/model/segment.ts";
+import { decodeRecord } from "../../src/model/stored.ts";
+import { type Device } from "../../src/testing/index.ts";
+import { type Replayed, advance, nothing, stepsOf } from "../model/reference.ts";
+import { rules, scope } from "./app.ts";
+
+/** What must never be. */
+export class Violation extends Error {}
+
+export function demand(holds: boolean, ...what: readonly unknown[]): asserts holds {
+  if (!holds) throw new Violation(what.map(String).join(" "));
+}
+
+/** The life of one database, from its first record to its end. */
+export interface Epoch {
+  readonly incarnation: string;
+  /** All records, also those that were folded since. */
+  readonly log: LogRecord[];
+  /** What the reference knows after so many records. */
+  readonly states: Replayed[];
+  /** Position of each event. */
+  readonly events: Map<string, number>;
+  /** Who claimed each term. */
+  readonly owners: Map<number, string>;
+  readonly records: Set<string>;
+  term: number;
+  schema: number;
+  floor: unknown;
+}
+
+export interface HistoryOptions {
+  readonly device: Device;
+  /** The app's version that a page runs. */
+  versionOf(page: string): number;
+  /** The ids of the events that were committed as one with this one; undefined where nobody knows. */
+  unitOf(event: string): readonly string[] | undefined;
+  isAnyFrozen(): boolean;
+  count(what: string): void;
+}
+
+export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }: HistoryOptions) {
+  const epochs: Epoch[] = [];
+
+  function note(epoch: Epoch, position: number, record: LogRecord | undefined, page: string): void {
+    demand(record !== undefined, `log record ${position} does not decode`);
+    const identity = `${record.tab} ${record.n}`;
+    demand(!epoch.records.has(identity), `record ${identity} is in the log twice`);
+    epoch.records.add(identity);
+    const steps = stepsOf(record, position);
+    for (const step of steps) {
+      if ("close" in step) continue;
+      const ids = step.unit.map(({ id }) => id);
+      for (const id of ids) {
+        demand(!epoch.events.has(id), `event ${id} is in the log twice`);
+        epoch.events.set(id, position);
+      }
+      const unit = unitOf(ids[0] as string);
+      demand(
+        unit === undefined || unit.join() === ids.join(),
+        `half a commit in the log: ${ids.join()}`,
+      );
+    }
+    if (record.kind === "base") {
+      demand(record.term === epoch.term, `a write of term ${record.term} in term ${epoch.term}`);
+      expectLeader(epoch, page, `base record ${position}`);
+      count("decisions");
+    }
+    epoch.log.push(record);
+    const before = epoch.states.at(-1) as Replayed;
+    epoch.states.push(steps.reduce((state, step) => advance(rules, state, step), before));
+  }
+
+  function expectLeader(epoch: Epoch, page: string, what: string): void {
+    const owner = epoch.owners.get(epoch.term);
+    demand(owner === page, `${what} by ${page}, in term ${epoch.term} of ${String(owner)}`);
+    const version = versionOf(page);
+    demand(
+      version >= epoch.schema,
+      `${what} by version ${version}, the data is of ${epoch.schema}`,
+    );
+  }
+
+  /** After each task of the device. */
+  function observe(what: string): void {
+    const database = device.databases.get(scope);
+    if (database === undefined) return;
+    const { log, meta, segments } = database.stores;
+    const read = (key: string): unknown => meta.get(JSON.stringify(key))?.[1];
+    const incarnation = read("incarnation");
+    if (typeof incarnation !== "string") {
+      demand(log.size === 0, "a log without an incarnation");
+      return;
+    }
+    let epoch = epochs.at(-1);
+    if (epoch?.incarnation !== incarnation) {
+      if (epoch !== undefined) count("epochs after clearing");
+      epoch = {
+        incarnation,
+        log: [],
+        states: [nothing],
+        events: new Map(),
+        owners: new Map(),
+        records: new Set(),
+        term: 0,
+        schema: 0,
+        floor: meta.get(`"floor"`),
+      };
+      epochs.push(epoch);
+    }
+    const page = what.split(":")[0] as string;
+    const term = (read("term") as number | undefined) ?? 0;
+    demand(term >= epoch.term, `the term falls from ${epoch.term} to ${term}`);
+    if (term > epoch.term) {
+      const before = epoch.owners.get(epoch.term);
+      if (before !== undefined && before !== page) count("handoffs");
+      epoch.owners.set(term, page);
+      epoch.term = term;
+    }
+    const schema = read("schema") as number;
+    demand(schema >= epoch.schema, `the schema falls from ${epoch.schema} to ${schema}`);
+    if (epoch.schema > 0 && schema > epoch.schema) count("migrations");
+    epoch.schema = schema;
+    for (let at = epoch.log.length + 1; at <= database.position; at += 1)
+      note(epoch, at, decodeRecord(log.get(String(at))?.[1]), page);
+
+    const floor = meta.get(`"floor"`);
+    if (floor === epoch.floor) return;
+    epoch.floor = floor;
+    count("folds");
+    if (isAnyFrozen()) count("folds while a tab is frozen");
+    expectLeader(epoch, page, "a fold");
+    for (let at = (read("floor") as number) + 1; at <= database.position; at += 1)
+      demand(log.has(String(at)), `no log record ${at} above the floor`);
+    for (const [table, marks] of Object.entries(
+      read("manifest") as Record<string, readonly { no: number; count: number }[]>,
+    ))
+      for (const { no, count: rows } of marks) {
+        const segment = decodeSegment(segments.get(JSON.stringify([table, no]))?.[1]);
+        const found = "ids" in segment ? segment.ids.length : segment.reason;
+        demand(found === rows, `${rows} rows in segment ${no} of ${table}, got ${found}`);
+      }
+  }
+
+  return { epochs, observe };
+}
+
+export type History = ReturnType<typeof createHistory>;

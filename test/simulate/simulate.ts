@@ -1,0 +1,95 @@
+/** Runs the history of a seed, checks it after every step, and makes a failing one as short as it can be. */
+import { Violation } from "./history.ts";
+import { type Lasting, type Step, drawSteps, perform } from "./steps.ts";
+import { createWorld } from "./world.ts";
+
+export interface Outcome {
+  readonly failure: string | undefined;
+  readonly story: readonly string[];
+  readonly counts: ReadonlyMap<string, number>;
+  /** Every task that ran. */
+  readonly trace: readonly string[];
+}
+
+export const stepsOfSeed = (seed: number): Step[] => drawSteps(seed, 60);
+
+/** Runs a seed. Throws, with a short story, where something does not hold. */
+export async function simulate(seed: number): Promise<Outcome> {
+  const steps = stepsOfSeed(seed);
+  const outcome = await run(seed, steps);
+  if (outcome.failure === undefined) return outcome;
+  const short = await run(seed, await shrink(seed, steps, outcome.failure));
+  throw new Error(tell(seed, short.failure === undefined ? outcome : short));
+}
+
+/** The story of a failure. */
+const tell = (seed: number, { failure, story }: Outcome): string =>
+  [
+    `seed ${seed}: ${String(failure)}`,
+    ...story.map((it, at) => `  ${at + 1}. ${it}`),
+    `  npm run simulate -- --seed ${seed}`,
+  ].join("\n");
+
+/** Runs these steps on a new device of the seed. */
+export async function run(seed: number, steps: readonly Step[]): Promise<Outcome> {
+  const world = createWorld(seed);
+  const lasting: Lasting = new Map();
+  const story: string[] = [];
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): void => void rejections.push(reason);
+  process.on("unhandledRejection", note);
+  let failure: string | undefined;
+  try {
+    for (const step of steps) {
+      const said = await perform(world, lasting, step);
+      if (said !== "") story.push(said);
+      world.check();
+      if (rejections.length > 0) throw new Error(`unhandled: ${String(rejections[0])}`);
+    }
+    for (const end of lasting.values()) end();
+    story.push("all faults stop, and time passes");
+    await world.finish();
+    if (rejections.length > 0) throw new Error(`unhandled: ${String(rejections[0])}`);
+  } catch (error) {
+    const isFound = error instanceof Violation || !(error instanceof Error);
+    failure = isFound ? String(error) : error.stack;
+  } finally {
+    process.off("unhandledRejection", note);
+  }
+  return { failure, story, counts: world.counts, trace: world.device.trace };
+}
+
+/** At most so many runs to make a story short. */
+const mostTries = 400;
+
+/** What a failure is about, without names and numbers. */
+const kindOf = (failure: string | undefined): string | undefined =>
+  failure
+    ?.replaceAll(/[\d-]+/g, "")
+    .split(" ")
+    .slice(0, 4)
+    .join(" ");
+
+/** The shortest history found that still fails in the same way. */
+export async function shrink(
+  seed: number,
+  steps: readonly Step[],
+  failure: string,
+  attempt: (seed: number, steps: readonly Step[]) => Promise<Pick<Outcome, "failure">> = run,
+): Promise<readonly Step[]> {
+  let best = steps;
+  let tries = 0;
+  for (
+    let size = Math.ceil(best.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
+    for (let from = 0; from < best.length && tries < mostTries;) {
+      const shorter = [...best.slice(0, from), ...best.slice(from + size)];
+      tries += 1;
+      if (kindOf((await attempt(seed, shorter)).failure) !== kindOf(failure)) from += size;
+      else best = shorter;
+    }
+  }
+  return best;
+}

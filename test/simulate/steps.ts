@@ -1,0 +1,331 @@
+/** What can happen in a history: each step is drawn before anything runs, and means something on any history before it. */
+import { type FaultKind } from "../../src/testing/index.ts";
+import { createDraw } from "../../src/testing/scheduler.ts";
+import { createSeededRandom } from "../../src/testing/seeded-random.ts";
+import { type Input, scope } from "./app.ts";
+import { type Tab, type World } from "./world.ts";
+
+/** `slot`: which of the tabs that live. `a` and `b`: numbers that the step makes what it wants of. */
+export interface Step {
+  readonly kind: Kind;
+  readonly slot: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** Faults that last, and how they end. */
+export type Lasting = Map<string, () => void>;
+
+interface Scene {
+  readonly world: World;
+  readonly lasting: Lasting;
+  readonly step: Step;
+}
+type Act = (scene: Scene, tab: Tab) => string | Promise<string>;
+
+const mostTabs = 4;
+const writeFaults: readonly FaultKind[] = [
+  "lostButStored",
+  "lostAndNotStored",
+  "hungButStored",
+  "hungAndNotStored",
+  "aborted",
+  "lost",
+  "quota",
+  "refused",
+];
+const readFaults: readonly FaultKind[] = ["aborted", "lost", "hungButStored"];
+const openFaults: readonly FaultKind[] = ["unavailable", "lost", "hungAndNotStored"];
+const pick = <T>(of: readonly T[], at: number): T => of[at % of.length] as T;
+
+const name = (at: number): string => `e${at % 12}`;
+
+/** Events that may be committed as one. */
+function inputsOf({ kind, a, b }: Step, marks: number): Input[] {
+  const fresh: Input = { name: "added", payload: { id: `mark-${marks}` } };
+  const moved: Input = { name: "moved", payload: { id: name(b), place: `p${a % 9}` } };
+  const added: Input = { name: "added", payload: { id: name(a) } };
+  const taken: Input = { name: "taken", payload: { id: name(a) } };
+  const invited: Input = { name: "invited", payload: { mail: `m${a % 5}` } };
+  const raised: Input = { name: "levelRaised", payload: { id: `level-${a % 3}` } };
+  if (kind === "commitSeveral")
+    return pick<Input[]>(
+      [
+        [fresh, taken],
+        [added, moved],
+        [fresh, raised, moved],
+        [invited, fresh],
+        [added, taken, fresh],
+      ],
+      b,
+    );
+  if (kind === "slide") return [{ name: "slid", payload: { value: a % 100 } }];
+  return [
+    pick(
+      [fresh, added, moved, { name: "removed", payload: { id: name(b) } }, taken, invited, raised],
+      a >> 4,
+    ),
+  ];
+}
+
+const say = (inputs: readonly Input[]): string =>
+  inputs.map((it) => `${it.name} ${Object.values(it.payload).join(" ")}`).join(" and ");
+
+const commit: Act = ({ world, step }, tab) => {
+  const inputs = inputsOf(step, world.nextMark());
+  const refused = world.commit(tab, inputs);
+  return `commits ${say(inputs)}${refused === undefined ? "" : ` (${refused})`}`;
+};
+
+const open = (world: World, slot: number, version: number): string => {
+  if (world.alive().length >= mostTabs) return "";
+  const { page } = world.open(version);
+  return `${page.name} is opened${version > 1 ? ", with a newer app" : ""}`;
+};
+
+/** Starts a fault that lasts, or ends it. */
+function lasts(what: string, start: (world: World) => () => void): Act {
+  return ({ world, lasting }) => {
+    const end = lasting.get(what);
+    if (end !== undefined) {
+      end();
+      lasting.delete(what);
+      return `: ${what} ends`;
+    }
+    world.count(what);
+    lasting.set(what, start(world));
+    return `: ${what}`;
+  };
+}
+
+const counted =
+  (what: string, act: (scene: Scene, tab: Tab) => void): Act =>
+  (scene, tab) => {
+    scene.world.count(what);
+    act(scene, tab);
+    return `: ${what}`;
+  };
+
+const onPage =
+  (what: string, from: readonly string[], act: (tab: Tab) => void): Act =>
+  ({ world }, tab) => {
+    if (!from.includes(tab.page.state)) return "";
+    world.count(what);
+    act(tab);
+    return what;
+  };
+
+/** How often each step is drawn, and what it does. Those without a tab begin their sentence themselves. */
+const catalogue = {
+  open: [8, ({ world, step }) => open(world, step.slot, newest(world))],
+  openNewer: [1, ({ world, step }) => open(world, step.slot, 2)],
+  commit: [26, commit],
+  commitSeveral: [10, commit],
+  slide: [6, commit],
+  kill: [2, onPage("crashes", ["running", "frozen", "cached"], ({ page }) => page.kill())],
+  close: [2, onPage("is closed", ["running", "frozen", "cached"], ({ page }) => page.close())],
+  stop: [
+    1,
+    ({ world }, tab) => {
+      if (tab.page.state !== "running") return "";
+      world.count("is stopped");
+      tab.stopped = true;
+      void tab.sync.stop();
+      return "is stopped";
+    },
+  ],
+  freeze: [6, onPage("is frozen", ["running"], ({ page }) => page.freeze())],
+  thaw: [4, onPage("is thawed", ["frozen"], ({ page }) => page.thaw())],
+  cache: [3, onPage("goes into the back/forward cache", ["running"], ({ page }) => page.bfcache())],
+  restore: [3, onPage("comes back from the cache", ["cached"], ({ page }) => void page.restore())],
+  hide: [2, onPage("is hidden", ["running"], ({ page }) => page.hide())],
+  show: [2, onPage("is shown", ["running"], ({ page }) => page.show())],
+  failWrite: [
+    8,
+    ({ world, step }, tab) => {
+      const kind = pick(writeFaults, step.a);
+      world.count(`write ${kind}`);
+      // Only what a commit holds can be such that it is never stored; and the rare writes should have their share.
+      const operation =
+        kind === "refused" ? "append" : pick([undefined, "append", "lead"] as const, step.b);
+      tab.page.failNextWrite(kind, operation);
+      return `will see its next ${operation ?? "write"} fail: ${kind}`;
+    },
+  ],
+  failRead: [
+    3,
+    ({ world, step }, tab) => {
+      const kind = pick(readFaults, step.a);
+      world.count(`read ${kind}`);
+      tab.page.failNextRead(kind);
+      return `will see its next read fail: ${kind}`;
+    },
+  ],
+  failOpen: [
+    2,
+    ({ world, step }, tab) => {
+      const kind = pick(openFaults, step.a);
+      world.count(`open ${kind}`);
+      tab.page.failNextOpen(kind);
+      return `will see its next opening fail: ${kind}`;
+    },
+  ],
+  closeOne: [
+    3,
+    counted("its connection is closed by force", (_, { page }) => page.closeConnection()),
+  ],
+  closeAll: [
+    1,
+    counted("all connections are closed by force", ({ world }) => world.device.closeConnection()),
+  ],
+  quota: [
+    2,
+    lasts("there is no space", ({ device }) => {
+      device.quota(true);
+      return () => device.quota(false);
+    }),
+  ],
+  unavailable: [
+    2,
+    lasts("no database can be opened", ({ device }) => {
+      device.unavailable(true);
+      return () => device.unavailable(false);
+    }),
+  ],
+  block: [2, lasts("opening is blocked", ({ device }) => device.blockOpen())],
+  drop: [3, lasts("messages are lost", ({ device }) => device.dropMessages())],
+  delay: [3, lasts("messages are held back", ({ device }) => device.delayMessages())],
+  double: [3, lasts("messages come twice", ({ device }) => device.duplicateMessages())],
+  forge: [2, counted("a broken message arrives", ({ world }) => world.device.sendBroken(scope))],
+  steal: [2, lasts("a stranger has the lock", ({ device }) => device.stealLock())],
+  clear: [0.6, counted("site data is cleared", ({ world }) => world.device.clearSiteData())],
+  deletion: [
+    0.3,
+    counted("another page deletes the database", ({ world }) => world.device.deleteDatabase()),
+  ],
+  discardOutbox: [
+    1,
+    ({ world, step }, { sync }) => {
+      const event = pick(sync.outbox.list(), step.a);
+      if (event === undefined) return "";
+      world.count("outbox discard");
+      sync.outbox.discard(event.id).catch(() => undefined);
+      return `discards ${event.name}, if it is not written yet`;
+    },
+  ],
+  retryOutbox: [
+    1,
+    ({ world, step }, { sync }) => {
+      const event = pick(sync.outbox.list(), step.a);
+      if (event === undefined) return "";
+      world.count("outbox retry");
+      sync.outbox.retry(event.id).catch(() => undefined);
+      return "tries at once what waits";
+    },
+  ],
+  discardRejected: [
+    1,
+    ({ world, step }, { sync }) => {
+      const it = pick(sync.rejected.list(), step.a);
+      if (it === undefined) return "";
+      world.count("rejected discard");
+      sync.rejected.discard(it.event.id).catch(() => undefined);
+      return `discards the rejected ${it.event.name}`;
+    },
+  ],
+  retryRejected: [
+    2,
+    ({ world, step }, tab) => {
+      const it = pick(tab.sync.rejected.list(), step.a);
+      if (it === undefined) return "";
+      world.count("rejected retry");
+      world.adopt(tab, () => tab.sync.rejected.retry(it.event.id));
+      return `tries the rejected ${it.event.name} again`;
+    },
+  ],
+  work: [
+    22,
+    async ({ world, step }) => {
+      const tasks = 1 + (step.a % 12);
+      for (let at = 0; at < tasks; at += 1) if (!(await world.device.step())) break;
+      return `: ${tasks} tasks run`;
+    },
+  ],
+  settle: [
+    6,
+    async ({ world }) => {
+      await world.device.settle();
+      return ": all goes on that needs no time";
+    },
+  ],
+  rest: [
+    14,
+    async ({ world, step }) => {
+      const ms = 1 + (step.a % 4000);
+      await world.device.pass(ms);
+      return `: ${ms} ms pass`;
+    },
+  ],
+  wait: [
+    4,
+    async ({ world, step }) => {
+      const ms = 5000 + (step.a % 20_000);
+      await world.device.pass(ms);
+      return `: ${ms} ms pass`;
+    },
+  ],
+} satisfies Record<string, readonly [weight: number, act: Act]>;
+
+type Kind = keyof typeof catalogue;
+
+/** Once somebody has the newer app, most who open it get that. */
+const newest = (world: World): number =>
+  world.alive().some(({ version }) => version > 1) ? 2 : (world.history.epochs.at(-1)?.schema ?? 1);
+
+/** The steps of a seed. */
+export function drawSteps(seed: number, count: number): Step[] {
+  const draw = createDraw(createSeededRandom(seed + 0.5));
+  const kinds = Object.entries(catalogue) as [Kind, readonly [number, Act]][];
+  const total = kinds.reduce((sum, [, [weight]]) => sum + weight, 0);
+  const drawKind = (): Kind => {
+    let left = (draw(2 ** 30) / 2 ** 30) * total;
+    for (const [kind, [weight]] of kinds) {
+      left -= weight;
+      if (left < 0) return kind;
+    }
+    return "work";
+  };
+  const steps: Step[] = [
+    { kind: "open", slot: 0, a: 0, b: 0 },
+    { kind: "settle", slot: 0, a: 0, b: 0 },
+  ];
+  while (steps.length < count)
+    steps.push({ kind: drawKind(), slot: draw(mostTabs), a: draw(2 ** 16), b: draw(2 ** 16) });
+  return steps;
+}
+
+const withoutTab: ReadonlySet<Kind> = new Set(["open", "openNewer"]);
+
+const ofCode: ReadonlySet<Kind> = new Set([
+  "commit",
+  "commitSeveral",
+  "slide",
+  "discardOutbox",
+  "retryOutbox",
+  "discardRejected",
+  "retryRejected",
+]);
+
+/** Does a step. Gives its sentence; nothing where it had no meaning. */
+export async function perform(world: World, lasting: Lasting, step: Step): Promise<string> {
+  const tabs = world.alive();
+  const tab = tabs[step.slot % Math.max(1, tabs.length)];
+  const act: Act = catalogue[step.kind][1];
+  if (withoutTab.has(step.kind)) return await act({ world, lasting, step }, undefined as never);
+  if (tab === undefined) return "";
+  // The code of a page that does not run commits nothing.
+  if (ofCode.has(step.kind) && tab.page.state !== "running") return "";
+  const said = await act({ world, lasting, step }, tab);
+  if (said === "") return "";
+  return said.startsWith(": ") ? said.slice(2) : `${tab.page.name} ${said}`;
+}

@@ -1,0 +1,279 @@
+/** A device with tabs of the app on it, all that was committed there, and what each tab must show. */
+import { isDeepStrictEqual } from "node:util";
+import { SyncError } from "../../src/index.ts";
+import { type Decision } from "../../src/model/entry.ts";
+import { type Envelope } from "../../src/model/log.ts";
+import { type Receipt } from "../../src/pipeline.ts";
+import { type DevicePage, createDevice } from "../../src/testing/index.ts";
+import { type Replayed, advance } from "../model/reference.ts";
+import { type Input, type Sync, inputOf, openApp, rowsOf, rules } from "./app.ts";
+import { type Epoch, Violation, createHistory, demand } from "./history.ts";
+
+/** A commit, as the one who made it knows it. */
+interface Unit {
+  readonly events: readonly Envelope[];
+  readonly tab: Tab;
+  /** Made by the engine, when it tried a rejected event again: there is no receipt. */
+  readonly adopted: boolean;
+  durable: "pending" | "resolved" | "rejected";
+  settled: readonly Decision[] | undefined;
+}
+
+export interface Tab {
+  readonly page: DevicePage;
+  readonly sync: Sync;
+  readonly version: number;
+  /** In the order of their commits. */
+  readonly units: Unit[];
+  /** Of the epochs, the one whose data it shows, and up to which position. */
+  epoch: number;
+  at: number;
+  ready: boolean;
+  stopped: boolean;
+}
+
+export function createWorld(seed: number) {
+  const device = createDevice({ seed, noLocks: seed % 40 === 7 });
+  const counts = new Map<string, number>();
+  const everyTab: Tab[] = [];
+  const units = new Map<string, Unit>();
+  const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
+  const trouble: Violation[] = [];
+  let marks = 0;
+
+  const alive = (): readonly Tab[] =>
+    everyTab.filter(({ page, stopped }) => page.state !== "gone" && !stopped);
+  const history = createHistory({
+    device,
+    versionOf: (name) => everyTab.find(({ page }) => page.name === name)?.version ?? 0,
+    unitOf: (event) => units.get(event)?.events.map(({ id }) => id),
+    isAnyFrozen: () => alive().some(({ page }) => page.state !== "running"),
+    count,
+  });
+  device.watch((what) => {
+    try {
+      history.observe(what);
+    } catch (error) {
+      trouble.push(error as Violation);
+    }
+  });
+  const expectNoTrouble = (): void => {
+    const [first] = trouble;
+    if (first !== undefined) throw first;
+  };
+  /** Runs in the tab's own time: what is wrong is told with the next step. */
+  const later = (demands: () => void): void => {
+    try {
+      demands();
+    } catch (error) {
+      trouble.push(error as Violation);
+    }
+  };
+
+  const isLogged = (id: string): boolean => history.epochs.some(({ events }) => events.has(id));
+
+  function register(tab: Tab, events: readonly Envelope[], receipt?: Receipt): void {
+    const adopted = receipt === undefined;
+    const unit: Unit = { events, tab, adopted, durable: "pending", settled: undefined };
+    tab.units.push(unit);
+    for (const { id } of events) units.set(id, unit);
+    if (receipt !== undefined) void follow(unit, receipt);
+  }
+
+  /** Notes what becomes of a commit. */
+  async function follow(unit: Unit, receipt: Receipt): Promise<void> {
+    const ids = unit.events.map(({ id }) => id);
+    try {
+      await receipt.durable;
+      unit.durable = "resolved";
+      later(() => {
+        for (const { id, name } of unit.events)
+          demand(
+            isLogged(id) || name === "slid",
+            `durable resolved for ${id}, which is not on the disk`,
+          );
+      });
+      unit.settled = await receipt.settled;
+      const decided = unit.settled.map(({ id }) => id);
+      later(() => demand(decided.join() === ids.join(), `decisions for others than ${ids.join()}`));
+    } catch {
+      if (unit.durable === "pending") unit.durable = "rejected";
+    }
+  }
+
+  /** Rows of a tab that has seen so much of the log: all that is logged up to there, and its own commits on top. */
+  function expectedRows(tab: Tab, epoch: Epoch, at: number): Replayed["rows"] {
+    let state = epoch.states[at] as Replayed;
+    for (const { events, adopted, durable, settled } of tab.units) {
+      if (durable === "rejected" || settled !== undefined) continue;
+      const { id, name } = events[0] as Envelope;
+      // There is no receipt to ask, or another may have taken its place before it was written.
+      const isAsked = adopted || name === "slid";
+      if (isAsked && !tab.sync.outbox.list().some((event) => event.id === id)) continue;
+      const position = epoch.events.get(id);
+      if (position !== undefined && position <= at) continue;
+      state = advance(rules, state, { unit: events, position: Infinity });
+    }
+    return state.rows;
+  }
+
+  /** What a tab shows is what the log was at some moment, not before that of the last time, and its own commits. */
+  function checkTab(tab: Tab): void {
+    if (!tab.ready) return;
+    const { phase } = tab.sync.status;
+    if (phase === "failed" || phase === "stopped") return;
+    const rows = rowsOf(tab.sync, tab.version);
+    for (let at = tab.epoch; at < history.epochs.length; at += 1) {
+      const epoch = history.epochs[at] as Epoch;
+      for (
+        let position = at === tab.epoch ? tab.at : 0;
+        position <= epoch.log.length;
+        position += 1
+      )
+        if (isShown(rows, expectedRows(tab, epoch, position))) {
+          tab.epoch = at;
+          tab.at = position;
+          return;
+        }
+    }
+    const last = history.epochs.at(-1) as Epoch;
+    const expected = expectedRows(tab, last, last.log.length);
+    throw new Violation(
+      `${tab.page.name} (${phase}) shows what the log never was: ${differences(rows, expected)}`,
+    );
+  }
+
+  function check(): void {
+    expectNoTrouble();
+    for (const tab of alive()) checkTab(tab);
+  }
+
+  const world = {
+    device,
+    history,
+    counts,
+    count,
+    alive,
+    check,
+    /** A number for rows that are made once. */
+    nextMark: () => (marks += 1),
+
+    open(version: number): Tab {
+      const page = device.openPage();
+      const tab: Tab = {
+        page,
+        sync: openApp(version, page.environment),
+        version,
+        units: [],
+        epoch: Math.max(0, history.epochs.length - 1),
+        at: 0,
+        ready: false,
+        stopped: false,
+      };
+      everyTab.push(tab);
+      void (async () => {
+        try {
+          await tab.sync.ready;
+          tab.ready = true;
+        } catch {
+          // It says so in its phase.
+        }
+      })();
+      tab.sync.on("lost", () => count("recoveries after clearing"));
+      return tab;
+    },
+
+    /** Commits, or gives the code of the error. */
+    commit(tab: Tab, inputs: readonly Input[]): string | undefined {
+      try {
+        const all = inputs.map((it) => inputOf(tab.version, it));
+        const [first] = all;
+        const receipt = tab.sync.commit(all.length === 1 && first !== undefined ? first : all);
+        register(tab, receipt.events, receipt);
+        return undefined;
+      } catch (error) {
+        if (error instanceof SyncError) return error.code;
+        throw error;
+      }
+    },
+
+    /** What a collection does may commit anew. */
+    adopt(tab: Tab, work: () => Promise<unknown>): void {
+      const before = new Set(tab.sync.outbox.list().map(({ id }) => id));
+      work().catch(() => undefined);
+      for (const event of tab.sync.outbox.list())
+        if (!before.has(event.id) && !units.has(event.id)) register(tab, [event]);
+    },
+
+    /** All faults have stopped. Time passes, and all tabs and the reference must agree. */
+    async finish(): Promise<void> {
+      for (const { page } of alive()) {
+        page.thaw();
+        page.restore();
+        page.show();
+      }
+      await device.pass(150_000);
+      expectNoTrouble();
+      const fresh = this.open(Math.max(1, history.epochs.at(-1)?.schema ?? 1));
+      await device.pass(20_000);
+      expectNoTrouble();
+      const epoch = history.epochs.at(-1) as Epoch;
+      const expected = (epoch.states.at(-1) as Replayed).rows;
+      for (const tab of alive()) {
+        const { phase, pending } = tab.sync.status;
+        if (phase === "outdated" && tab.version < epoch.schema) continue;
+        const name = tab === fresh ? "a fresh tab" : tab.page.name;
+        demand(phase === "ready" || phase === "degraded", `${name} is ${phase} at the end`);
+        const rows = rowsOf(tab.sync, tab.version);
+        demand(isShown(rows, expected), `${name} at the end: ${differences(rows, expected)}`);
+        const leads = tab.page.environment.locks !== null;
+        demand(!leads || pending === 0, `${name} has ${pending} undecided events at the end`);
+      }
+      this.checkReceipts();
+    },
+
+    /** At the end every commit of a tab that lives is decided, as the reference decides it. */
+    checkReceipts(): void {
+      for (const unit of new Set(units.values())) {
+        const { tab, durable, settled, events, adopted } = unit;
+        const { page, stopped, sync } = tab;
+        // One that is outdated when its connection is lost has nothing that it may write to.
+        if (page.state !== "gone" && !stopped && !adopted && sync.status.phase !== "outdated")
+          demand(
+            durable !== "pending",
+            `${events[0]?.id} of ${page.name} (${sync.status.phase}) is not durable at the end`,
+          );
+        for (const { id, status } of settled ?? []) {
+          const found = history.epochs.flatMap(
+            ({ states }) => states.at(-1)?.statuses.get(id) ?? [],
+          );
+          // Which of several took the others' place is not kept by a fold: who comes later hears that it was taken in.
+          const isVague = status === "accepted" && found.includes("superseded");
+          demand(
+            found.length === 0 || found.includes(status) || isVague,
+            `${id} was decided as ${status}, and the log says ${found.join()}`,
+          );
+        }
+      }
+    },
+  };
+  return world;
+}
+
+const clean = (row: object): unknown => JSON.parse(JSON.stringify(row));
+
+const isShown = (rows: Replayed["rows"], expected: Replayed["rows"]): boolean =>
+  rows.size === expected.size &&
+  Array.from(rows).every(([place, row]) => isDeepStrictEqual(clean(row), expected.get(place)));
+
+/** Where two pictures differ, in few words. */
+function differences(rows: Replayed["rows"], expected: Replayed["rows"]): string {
+  const places = new Set([...rows.keys(), ...expected.keys()]);
+  const found = Array.from(places, (place) => {
+    const [shown, right] = [rows.get(place), expected.get(place)].map((row) => JSON.stringify(row));
+    return shown === right ? "" : `${place} is ${String(shown)}, not ${String(right)}`;
+  }).filter(Boolean);
+  return found.slice(0, 4).join("; ");
+}
+
+export type World = ReturnType<typeof createWorld>;
