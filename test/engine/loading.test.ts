@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { StorageFailure } from "../../src/services/ports.ts";
-import { hold } from "../support/faulty-storage.ts";
+import { failing, hold, hungAndNotStored } from "../support/faulty-storage.ts";
 import { added, createLab, removed, shown } from "../support/lab.ts";
 
 it("G6 a first load that begins again shows no row that is gone by then", async () => {
@@ -24,4 +24,38 @@ it("G6 a first load that begins again shows no row that is gone by then", async 
   await tab.sync.ready;
   expect(shown(tab)).toEqual(shown(writer));
   expect(shown(tab).todos.map(({ id }) => id)).toEqual(["t1", "t3"]);
+});
+
+it("G8 a first load waits for space to make a database, however long that takes", async () => {
+  const lab = createLab();
+  const tab = lab.openTab();
+  const heal = tab.disk.always("initialise", failing("quota"));
+  await lab.pass(60_000);
+  expect(tab.sync.status.phase).toBe("loading");
+  heal();
+  await lab.pass(30_000);
+  expect(tab.sync.status.phase).toBe("ready");
+});
+
+it("G8 a newer app whose first write is never answered asks again on a new connection", async () => {
+  const lab = createLab();
+  await lab.ready();
+  const tab = lab.openTab({ schema: { version: 2 } });
+  tab.disk.next("claim", hungAndNotStored);
+  await lab.pass(5000);
+  expect(tab.sync.status.phase).toBe("loading");
+  await lab.pass(120_000);
+  expect(tab.sync.status.phase).toBe("ready");
+});
+
+it("G8 a quarantine that is never answered is written again on a new connection", async () => {
+  const lab = createLab();
+  await lab.ready();
+  await lab.put("log", 1, "no record");
+  const tab = lab.openTab();
+  tab.disk.next("quarantine", hungAndNotStored);
+  await lab.pass(5000);
+  expect(tab.sync.status.phase).toBe("loading");
+  await lab.pass(120_000);
+  expect([tab.sync.status.phase, tab.sync.status.quarantined]).toEqual(["ready", 1]);
 });

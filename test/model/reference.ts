@@ -99,7 +99,9 @@ export function advance(rules: Rules, from: Replayed, step: Step): Replayed {
     }
     if (taken !== undefined) statuses.set(taken.id, "superseded");
     const open =
-      key === undefined || first === undefined ? undefined : { id: first.id, key, position, before };
+      key === undefined || first === undefined
+        ? undefined
+        : { id: first.id, key, position, before };
     return { rows, keys, statuses, open };
   } catch {
     for (const { id } of unit) statuses.set(id, "rejected");

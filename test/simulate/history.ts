@@ -148,5 +148,3 @@ export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }:
 
   return { epochs, observe };
 }
-
-export type History = ReturnType<typeof createHistory>;
