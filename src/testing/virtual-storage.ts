@@ -113,7 +113,7 @@ async function readIn(
 ): Promise<unknown> {
   const turns: (() => void)[] = [];
   const result = await snapshot.read({
-    after: request.after,
+    ...request,
     each: request.each === true,
     segments: (meta, stored) => request.segments(meta, stored),
     onSegment: (...found) => turns.push(() => request.onSegment(...found)),
