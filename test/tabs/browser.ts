@@ -252,6 +252,15 @@ export async function becomes(
   }
 }
 
+/** Which of these tabs leads, once one does. */
+export const leaderOf = (tabs: readonly Tab[]): Promise<number> =>
+  vi.waitFor(async () => {
+    const roles = await Promise.all(tabs.map(({ page }) => page.evaluate(() => app.role())));
+    const at = roles.indexOf("leader");
+    if (at === -1) throw new Error(`Expected one of the tabs to lead, got ${roles.join(", ")}`);
+    return at;
+  }, patience);
+
 /** Resolves when the status of the tab says all of this; of a fault its code. */
 export async function says(
   { page }: Tab,

@@ -10,7 +10,7 @@ import {
   durable,
   durableCount,
   folded,
-  patience,
+  leaderOf,
 } from "./browser.ts";
 import { faultsOfLog, faultsOfOrder, faultsOfSegments } from "./order.ts";
 
@@ -33,15 +33,6 @@ const start = (tabs: readonly Tab[], dice: ReturnType<typeof createDice>) =>
   Promise.all(tabs.map(({ page }) => page.evaluate((it) => app.start(it), dice(0, 65_535))));
 const rest = (tabs: readonly Tab[]) =>
   Promise.all(tabs.map(({ page }) => page.evaluate(() => app.rest())));
-/** Which of these tabs leads, once one does. */
-const leaderOf = (tabs: readonly Tab[]): Promise<number> =>
-  vi.waitFor(async () => {
-    const roles = await Promise.all(tabs.map(({ page }) => page.evaluate(() => app.role())));
-    const at = roles.indexOf("leader");
-    if (at === -1) throw new Error(`Expected one of the tabs to lead, got ${roles.join(", ")}`);
-    return at;
-  }, patience);
-
 /** Rows of tabs that are gone, which were stored before their tab could hear of it. */
 const unheard = (order: readonly string[], { told }: Browser): number => {
   const heard = new Set(told.filter(({ kind }) => kind === "durable").flatMap(({ ids }) => ids));

@@ -9,6 +9,7 @@ import {
   durable,
   durableCount,
   folded,
+  leaderOf,
   startMachine,
 } from "./browser.ts";
 import { faultsOfLog, faultsOfOrder, faultsOfSegments } from "./order.ts";
@@ -138,6 +139,34 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
     const more = await agreed([leader, follower]);
     const disk = await leader.page.evaluate(() => app.disk());
     expect([...faultsOfLog(disk, more), ...(await faultsUnder(device, follower))]).toEqual([]);
+  });
+
+  test("G11 leads, decides and folds without Web Locks, by the term alone", async (context) => {
+    const device = machine.createDevice(context);
+    const scripts = [
+      () => Object.defineProperty(Navigator.prototype, "locks", { get: () => undefined }),
+    ];
+    const tabs = [await device.openTab({ scripts }), await device.openTab({ scripts })];
+    for (const { page } of tabs) await page.evaluate(() => app.add(2));
+    expect(await agreed(tabs)).toHaveLength(4);
+    // One of them, after 10 to 15 s without a leader and 2 s without a commit.
+    const leader = tabs[await leaderOf(tabs)] as Tab;
+    expect(await faultsUnder(device, leader)).toEqual([]);
+  });
+
+  test("shows what others committed without BroadcastChannel, as soon as it commits or is left and shown again", async (context) => {
+    const device = machine.createDevice(context);
+    const scripts = [() => Reflect.deleteProperty(globalThis, "BroadcastChannel") as unknown];
+    const one = await device.openTab({ scripts });
+    const other = await device.openTab({ scripts });
+    await one.page.evaluate(() => app.add(2));
+    await other.page.evaluate(() => app.add());
+    await other.page.waitForFunction(() => app.order().length === 3, undefined, { polling: 20 });
+    await one.page.goto(`${device.address}away`);
+    await one.page.goBack({ waitUntil: "commit" });
+    await restored(one);
+    expect(await agreed([one, other])).toHaveLength(3);
+    expect(device.complaints).toEqual([]);
   });
 
   test("leads within a second when the leader goes into the back/forward cache, and follows again when it is back", async (context) => {

@@ -1,15 +1,21 @@
 /**
  * Messages are hints: a tab that misses them comes to the same rows. Most of this is waiting, so all of it waits at once.
  */
-import { expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
-import { type Browser, type Tab, agreed, becomes, createBrowser, folded } from "./browser.ts";
+import { type Browser, type Tab, agreed, becomes, folded, startMachine } from "./browser.ts";
 
 declare const app: App;
 /** In tabs that can be made deaf. */
 declare const ears: { deaf: boolean; deafTo: string; missed: number };
 
 vi.setConfig({ testTimeout: 60_000 });
+
+let machine: Awaited<ReturnType<typeof startMachine>>;
+beforeAll(async () => {
+  machine = await startMachine("LevelDB");
+  return () => machine.end();
+});
 
 /** A tab that drops what its BroadcastChannel brings, all of it or one kind, as long as it is told to. */
 const openDeafTab = (browser: Browser): Promise<Tab> =>
@@ -38,7 +44,7 @@ const missed = ({ page }: Tab, count: number) =>
 const sizeOf = ({ page }: Tab) => page.evaluate(() => app.order().length);
 
 test.concurrent("shows what it missed as soon as the next commit is heard", async (context) => {
-  const browser = await createBrowser(context);
+  const browser = machine.createDevice(context);
   const [other, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await becomes("follower", deaf);
   await deaf.page.evaluate(() => Object.assign(ears, { deaf: true }));
@@ -53,7 +59,7 @@ test.concurrent("shows what it missed as soon as the next commit is heard", asyn
 });
 
 test.concurrent("shows what it missed as soon as it commits itself, without ever hearing anything", async (context) => {
-  const browser = await createBrowser(context);
+  const browser = machine.createDevice(context);
   const [other, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await deaf.page.evaluate(() => Object.assign(ears, { deaf: true }));
   await commit(other, 2);
@@ -70,7 +76,7 @@ test.concurrent("shows what it missed as soon as it commits itself, without ever
 });
 
 test.concurrent("shows what it missed when the leader's next heartbeat tells of it", async (context) => {
-  const browser = await createBrowser(context);
+  const browser = machine.createDevice(context);
   const [leader, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await becomes("follower", deaf);
   await deaf.page.evaluate(() => Object.assign(ears, { deafTo: "changed" }));
@@ -80,7 +86,7 @@ test.concurrent("shows what it missed when the leader's next heartbeat tells of 
 });
 
 test.concurrent("leads without hearing anything, as it looks at the log itself", async (context) => {
-  const browser = await createBrowser(context);
+  const browser = machine.createDevice(context);
   const leader = await openDeafTab(browser);
   await becomes("leader", leader);
   await leader.page.evaluate(() => Object.assign(ears, { deaf: true }));
@@ -92,7 +98,7 @@ test.concurrent("leads without hearing anything, as it looks at the log itself",
 });
 
 test.concurrent("leaves one undecided event and one row of 300 steps of a slider in three tabs", async (context) => {
-  const browser = await createBrowser(context);
+  const browser = machine.createDevice(context);
   const tabs = await Promise.all([browser.openTab(), browser.openTab(), browser.openTab()]);
   const counts = await Promise.all(
     tabs.map(({ page }, at) =>

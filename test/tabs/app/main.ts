@@ -31,7 +31,7 @@ const startedAt = performance.now();
 /** Of this page's life: a reloaded page is another tab. */
 const tab = crypto.randomUUID().slice(0, 8);
 
-/** `?storage=…&version=2` */
+/** `?storage=…&full=…&version=2` */
 const asked = new URLSearchParams(location.search);
 const version = Number(asked.get("version") ?? 1);
 /** Version 2 keeps the slider in tenths, and notes which contacts it took over. */
@@ -48,6 +48,7 @@ const sync = createSyncActor({
   name: "tabs",
   schema: { version, migrate },
   storage: (asked.get("storage") as "memory-if-unavailable" | null) ?? "required",
+  whenFull: (asked.get("full") as "reject" | null) ?? "keep",
   tables: {
     entries: v.object({ id: v.string(), no: v.number() }),
     counters: v.object({ id: v.string(), value: v.number() }),
