@@ -122,9 +122,21 @@ export interface Collection<I> {
   subscribe(listener: () => void): () => void;
 }
 
-/** Stored bytes that could not be understood. */
+/** What could not be understood, and waits to be mended. */
+export interface Quarantine extends Omit<Collection<QuarantineEntry>, "retry"> {
+  /**
+   * Tries an entry again, under today's schemas: as it is, or as `mend` makes it from its raw value. An event is committed
+   * anew, a row comes back where there is none of its id. Rejects with `invalid_row` or `invalid_payload` when it is still
+   * none (the entry stays), with `not_found` when there is nothing that could be tried, and with what `mend` throws.
+   */
+  retry(id: string, mend?: (raw: unknown) => unknown): Promise<void>;
+  /** All entries as JSON text, to save or to send. What is not JSON is described. */
+  export(): string;
+}
+
+/** Stored bytes, or an event, that could not be understood. */
 export interface QuarantineEntry {
-  /** Where it was: `row/<table>/<id>`, `segment/<table>/<no>`, `log/<position>`. */
+  /** Where it was: `row/<table>/<id>`, `segment/<table>/<no>`, `log/<position>`, `meta/<key>`; `event/<id>`: an event. */
   readonly id: string;
   readonly reason: string;
   /** As it was read. */
@@ -160,6 +172,8 @@ export type SyncEmitted =
       readonly id: string;
       readonly event: Envelope;
     }
+  /** Entries of the quarantine that are new. */
+  | { readonly type: "quarantined"; readonly entries: readonly QuarantineEntry[] }
   | { readonly type: "fault"; readonly fault: Fault }
   /**
    * The stored data was cleared, or thrown away by the browser as damaged, and this tab started over: so many rows are
@@ -226,7 +240,7 @@ export interface SyncActor<T extends TableSchemas, E extends EventDefinitions> {
   readonly status: SyncStatus;
   readonly outbox: Collection<Envelope>;
   readonly rejected: Collection<RejectedEvent>;
-  readonly quarantine: Omit<Collection<QuarantineEntry>, "retry">;
+  readonly quarantine: Quarantine;
   export(): SyncExport;
   /** Asks the browser not to evict this origin's data when space gets scarce. False where it does not promise that. */
   persist(): Promise<boolean>;

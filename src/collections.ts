@@ -1,29 +1,26 @@
 /** What waits for somebody: `outbox`, `rejected`, `quarantine`. */
-import { type Collection, type QuarantineEntry } from "./api.ts";
+import { type Collection, type Quarantine, type QuarantineEntry } from "./api.ts";
 import { SyncError } from "./errors.ts";
 import { type Follower } from "./follower.ts";
 import { type Definition } from "./model/definition.ts";
-import { type Envelope, type RejectedEvent } from "./model/log.ts";
+import { type DismissRecord, type Envelope, type RejectedEvent } from "./model/log.ts";
 import { payloadOf } from "./model/migrate.ts";
 import { type Pipeline, type Receipt } from "./pipeline.ts";
 import { createListeners } from "./publisher.ts";
+import { createQuarantine, missing } from "./quarantine.ts";
 
 export interface CollectionsOptions {
   readonly definition: Definition;
   readonly follower: Follower;
   readonly pipeline: Pipeline;
-  commit(event: { readonly name: string; readonly payload: unknown }): Receipt;
+  commit(events: unknown): Receipt;
   /** Tells the commit machine that there is something to write. */
   flush(): void;
   /** Tries at once what waits to be tried again. */
   hurry(): void;
-  /** Deletes from the quarantine store. */
-  forget(id: string): Promise<void>;
+  quarantined(entries: readonly QuarantineEntry[]): void;
   withdrawn(entries: Parameters<Follower["remove"]>[0]): void;
 }
-
-const missing = (id: string): SyncError =>
-  new SyncError("not_found", `Expected an entry with id "${id}", got none`);
 
 export function createCollections(options: CollectionsOptions) {
   const { follower, pipeline } = options;
@@ -41,7 +38,9 @@ export function createCollections(options: CollectionsOptions) {
     const { replica } = follower;
     const conflicted = Array.from(replica.failed).flatMap((entry) => {
       const { outcome } = entry;
-      if (entry.position === null || outcome?.tag !== "failed") return [];
+      // What is not understood is in quarantine.
+      if (entry.position === null || outcome?.tag !== "failed" || entry.invalid !== undefined)
+        return [];
       return entry.unit.map((event) => ({
         event,
         code: "conflict",
@@ -51,8 +50,12 @@ export function createCollections(options: CollectionsOptions) {
     return [...replica.rejected.values(), ...conflicted];
   }
 
-  async function dismiss(from: "rejected" | "quarantine", id: string): Promise<void> {
-    const done = pipeline.dismiss(from, [id]);
+  async function dismiss(
+    from: DismissRecord["from"],
+    id: string,
+    rows?: DismissRecord["rows"],
+  ): Promise<void> {
+    const done = pipeline.dismiss(from, [id], rows);
     options.flush();
     await done;
   }
@@ -100,16 +103,20 @@ export function createCollections(options: CollectionsOptions) {
     subscribe,
   };
 
-  const quarantine: Omit<Collection<QuarantineEntry>, "retry"> = {
+  const waiting = createQuarantine({
+    definition: options.definition,
+    follower,
+    commit: options.commit,
+    dismiss,
+  });
+  const quarantine: Quarantine = {
     get size() {
-      return follower.quarantine.size;
+      return waiting.size();
     },
-    list: () => Array.from(follower.quarantine.values()),
-    async discard(id) {
-      if (!follower.quarantine.has(id)) throw missing(id);
-      await options.forget(id);
-      await dismiss("quarantine", id);
-    },
+    list: waiting.list,
+    retry: waiting.retry,
+    export: waiting.export,
+    discard: waiting.discard,
     subscribe,
   };
 
@@ -118,6 +125,8 @@ export function createCollections(options: CollectionsOptions) {
     rejected: Object.freeze(rejected),
     quarantine: Object.freeze(quarantine),
     changed: () => {
+      const entries = waiting.news();
+      if (entries.length > 0) options.quarantined(entries);
       if (listeners.size > 0) listeners.call();
     },
   };

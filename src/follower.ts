@@ -6,7 +6,8 @@ import { type QuarantineEntry, type SyncStatus } from "./api.ts";
 import { createBaseIndex } from "./model/base-index.ts";
 import { type Definition } from "./model/definition.ts";
 import { type Ledger } from "./model/fold.ts";
-import { type LogRecord, type Row } from "./model/log.ts";
+import { sameJson } from "./model/json.ts";
+import { type LogRecord, type Row, imagesOf } from "./model/log.ts";
 import { type ChangeSet, type Publication } from "./model/publication.ts";
 import { type Effects, createReplica } from "./model/replica.ts";
 import { type BasePicture, type Picture } from "./services/reader.ts";
@@ -48,6 +49,8 @@ export function createFollower({
   const replica = createReplica(definition, tab);
   const index = createBaseIndex(schema, definition.migrate === undefined ? 0 : schema);
   const quarantine = new Map<string, QuarantineEntry>();
+  /** Dealt with since the base was read: they may still be stored. */
+  const released = new Set<string>();
   const recent = new Map<number, LogRecord>();
   let ledger: Ledger | undefined;
   /** Of the data that memory has taken over; empty before. */
@@ -85,13 +88,24 @@ export function createFollower({
     if (record.kind === "dismiss" && record.from === "quarantine") {
       for (const id of record.ids) {
         quarantine.delete(id);
-        // The damaged bytes leave their segment with the next fold.
-        const [from, name, ...rest] = id.split("/");
-        const table = name === undefined ? undefined : replica.tables.get(name);
-        const row = rest.join("/");
+        released.add(id);
+        // The damaged bytes leave their segment with the next fold, and so does a segment that nothing was saved of.
+        const [from, name = "", ...rest] = id.split("/");
+        const table = replica.tables.get(name);
+        const part = rest.join("/");
+        const low = index
+          .segments(name)
+          .find(({ no, ids }) => `${no}` === part && ids.length === 0);
+        const row = from === "segment" ? low?.low : from === "row" ? part : undefined;
         // One that was made anew is not damaged, and nothing in the log would bring it back.
-        if (from === "row" && table !== undefined && replica.baseRow(table, row) === undefined)
+        if (row !== undefined && table !== undefined && replica.baseRow(table, row) === undefined)
           index.note([[table.name, row, null, position]]);
+      }
+      // Only what came back by this record: what was there already is in its place.
+      for (const [name, id, row] of imagesOf(record)) {
+        const table = replica.tables.get(name);
+        if (table === undefined || sameJson(replica.baseRow(table, id), row ?? undefined))
+          index.note([[name, id, row, position]]);
       }
     }
     ledger?.tail.set(position, record);
@@ -152,6 +166,7 @@ export function createFollower({
       writers: meta.writers,
       keys: meta.keys,
       rejected: picture.rejected,
+      verdicts: meta.verdicts,
       log,
       rows: (publication) => applyBase(base, picture, publication),
     });
@@ -163,6 +178,7 @@ export function createFollower({
         floor: meta.floor,
         settled: replica.settled(),
         writers: { ...meta.writers },
+        verdicts: meta.verdicts ?? [],
         tail: new Map(),
       };
     }
@@ -231,8 +247,13 @@ export function createFollower({
         signal({ type: "schema.newer" });
         return true;
       }
-      for (const entry of kept) quarantine.set(entry.id, entry);
       const { base } = picture;
+      if (base !== null) {
+        // Others have dealt with entries, and a fold has removed the word of it.
+        quarantine.clear();
+        released.clear();
+      }
+      for (const entry of kept) if (!released.has(entry.id)) quarantine.set(entry.id, entry);
       if (base === null) {
         for (const [position, record] of log) this.receive(position, record);
         heard = replica.position();
@@ -259,6 +280,7 @@ export function createFollower({
       recent.clear();
       index.clear();
       quarantine.clear();
+      released.clear();
       for (const entry of kept) quarantine.set(entry.id, entry);
       replica.leaveLog();
       const effects = reload(picture, picture.base, picture.log);
@@ -277,7 +299,13 @@ export function createFollower({
     },
     /** Starts the leader's bookkeeping: the next whole picture fills it. */
     startLeading(): void {
-      ledger = { floor: 0, settled: { position: 0, index: 0 }, writers: {}, tail: new Map() };
+      ledger = {
+        floor: 0,
+        settled: { position: 0, index: 0 },
+        writers: {},
+        verdicts: [],
+        tail: new Map(),
+      };
     },
     stopLeading(): void {
       ledger = undefined;

@@ -131,6 +131,7 @@ export function handoffActors(shared: Shared) {
       floor: planned.floor,
       settled: planned.settled,
       writers: planned.writers as Meta["writers"],
+      verdicts: planned.verdicts,
       keys: follower.replica.keys() as Meta["keys"],
     };
     const puts: Put[] = [
@@ -145,6 +146,11 @@ export function handoffActors(shared: Shared) {
     const deletes: Delete[] = [
       ...planned.dropped.map((key): Delete => ({ store: "segments", key })),
       ...planned.dismissed.map((key): Delete => ({ store: "rejected", key })),
+      ...planned.released.map((key): Delete => ({ store: "quarantine", key })),
+      // What is no rejected event is in quarantine under that name.
+      ...planned.released
+        .filter((key) => key.startsWith("rejected/"))
+        .map((key): Delete => ({ store: "rejected", key: key.slice("rejected/".length) })),
       ...ranges(planned.folded),
     ];
     const written = await write(
@@ -161,6 +167,7 @@ export function handoffActors(shared: Shared) {
     }
     ledger.floor = planned.floor;
     ledger.writers = planned.writers;
+    ledger.verdicts = planned.verdicts;
     for (const position of planned.folded) ledger.tail.delete(position);
     const left = follower.index.outdated();
     if (follower.migration === null) return "done";

@@ -59,7 +59,7 @@ interface Item {
 }
 
 interface Dismissal {
-  readonly dismiss: Pick<DismissRecord, "from" | "ids">;
+  readonly dismiss: Pick<DismissRecord, "from" | "ids" | "rows">;
   readonly done: Deferred<void>;
 }
 
@@ -173,10 +173,14 @@ export function createPipeline(tab: string, schema: number) {
     },
 
     /** Queues the word that entries of a collection were dealt with. */
-    dismiss(from: DismissRecord["from"], ids: readonly string[]): Promise<void> {
+    dismiss(
+      from: DismissRecord["from"],
+      ids: readonly string[],
+      rows?: DismissRecord["rows"],
+    ): Promise<void> {
       const done = createDeferred<void>();
       if (ended) done.reject(stopped());
-      else queue.push({ dismiss: { from, ids }, done });
+      else queue.push({ dismiss: { from, ids, ...(rows === undefined ? {} : { rows }) }, done });
       return done.promise();
     },
 

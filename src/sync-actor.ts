@@ -268,7 +268,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       pending: pipeline.undecidedEvents(),
       oldestPendingAt: pipeline.oldestUndecided()?.unit[0]?.at ?? null,
       rejected: collections.rejected.size,
-      quarantined: follower.quarantine.size,
+      quarantined: collections.quarantine.size,
       behind: follower.behind(),
       migration: follower.migration,
       ignored,
@@ -324,11 +324,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     commit,
     flush: schedule,
     hurry: () => root.getSnapshot().children.commit?.send({ type: "page.returned" }),
-    async forget(id) {
-      if (shared.recognised === undefined)
-        throw new SyncError("storage_unavailable", "Expected storage to be open, got none");
-      await shared.recognised.quarantine([], [id]);
-    },
+    quarantined: (entries) => reporter.emit({ type: "quarantined", entries }),
     withdrawn: (entries) => follower.remove(entries),
   });
 

@@ -160,13 +160,13 @@ it("receipts, status, snapshot and collections are typed", () => {
   expectTypeOf(sync.outbox.list()).toEqualTypeOf<readonly Envelope[]>();
   expectTypeOf(sync.persist()).toEqualTypeOf<Promise<boolean>>();
   expectTypeOf(sync.rejected.list()).toEqualTypeOf<readonly RejectedEvent[]>();
+  expectTypeOf(sync.quarantine.export()).toEqualTypeOf<string>();
   expectTypeOf(sync.switchUser("ann", { force: true })).toEqualTypeOf<Promise<typeof sync>>();
   expectTypeOf<SyncError["pending"]>().toEqualTypeOf<number | undefined>();
   void (() => {
     // @ts-expect-error The status is derived.
     sync.status.pending = 1;
-    // @ts-expect-error What is in quarantine cannot be tried again.
-    void sync.quarantine.retry;
+    void sync.quarantine.retry("row/todos/a", (raw) => raw);
     sync.on("noop", (event) => expectTypeOf(event.action).toEqualTypeOf<"create" | "update">());
     sync.on("fault", ({ fault }) => expectTypeOf(fault.message).toEqualTypeOf<string>());
     sync.on("lost", ({ rows, kept, reason }) => {

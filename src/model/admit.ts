@@ -3,7 +3,7 @@
  * app's tables; what does not is damage, for quarantine. Nothing in the engine applies a record that came another way (G12).
  */
 import { type Definition } from "./definition.ts";
-import { type LogRecord, type RowImage } from "./log.ts";
+import { type LogRecord, type RowImage, imagesOf } from "./log.ts";
 import { rowOf } from "./migrate.ts";
 import { decodeRecord } from "./stored.ts";
 
@@ -26,7 +26,8 @@ export function admit(definition: Definition, stored: unknown): Admitted | undef
   const record = decodeRecord(stored);
   if (record === undefined) return undefined;
   const damage: Damage[] = [];
-  if (record.kind !== "base") return { record, damage };
+  const images = imagesOf(record);
+  if (images.length === 0) return { record, damage };
   const { schema } = record;
   const check = (image: RowImage): RowImage => {
     const [table, id, row, pos] = image;
@@ -38,5 +39,6 @@ export function admit(definition: Definition, stored: unknown): Admitted | undef
     damage.push({ key: `row/${table}/${id}`, raw: row, reason: kept.issue, schema });
     return [table, id, null, pos];
   };
-  return { record: Object.freeze({ ...record, changes: record.changes.map(check) }), damage };
+  const checked = { [record.kind === "base" ? "changes" : "rows"]: images.map(check) };
+  return { record: Object.freeze({ ...record, ...checked }), damage };
 }

@@ -1,7 +1,7 @@
 /** Entries: the units of the overlay, what became of them, and what a base record says of those that are decided. */
 import { SyncError } from "../errors.ts";
 import { type Definition } from "./definition.ts";
-import { type Json, sameJson } from "./json.ts";
+import { type Json, sameJson, show } from "./json.ts";
 import { type BaseRecord, type Envelope, type RejectedEvent, type RowImage } from "./log.ts";
 import { type Outcome, type Unit } from "./materialize.ts";
 import { payloadOf } from "./migrate.ts";
@@ -82,8 +82,13 @@ export function replayable(
   let invalid: SyncError | undefined;
   const unit = stored.map((event) => {
     const spec = definition.events.get(event.name);
-    // What runs it says that the event is unknown.
-    if (spec === undefined) return event;
+    if (spec === undefined) {
+      invalid ??= new SyncError(
+        "unknown_event",
+        `Expected a defined event, got ${show(event.name)}`,
+      );
+      return event;
+    }
     const kept = payloadOf(definition, event);
     if ("value" in kept) {
       // The version says of which the payload is.
@@ -110,9 +115,9 @@ export function summarise(
   const keys: (readonly [string, string, string])[] = [];
   const refusals: RejectedEvent[] = [];
   const superseded: string[] = [];
-  for (const { outcome, unit, position } of entries) {
+  for (const { outcome, unit, position, invalid } of entries) {
     if (outcome?.tag === "failed") {
-      const { code, message } = conflict(outcome.error);
+      const { code, message } = invalid ?? conflict(outcome.error);
       for (const event of unit) refusals.push({ event, code, message });
     }
     if (outcome?.tag === "superseded") for (const { id } of unit) superseded.push(id);

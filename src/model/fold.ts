@@ -15,6 +15,7 @@ import {
   type Manifest,
   type RejectedEvent,
   type Row,
+  type Verdict,
   type Watermark,
   type WriterMark,
 } from "./log.ts";
@@ -81,11 +82,15 @@ const mostOutdated = 20;
 /** Marks of tabs that wrote last long ago are dropped beyond this number. */
 const mostWriters = 1000;
 
+/** So many events are remembered that were not accepted: for tabs that were away when they were decided. */
+const mostVerdicts = 1000;
+
 /** The leader's bookkeeping of the log above the floor. */
 export interface Ledger {
   floor: number;
   settled: Watermark;
   writers: Record<string, WriterMark>;
+  verdicts: readonly Verdict[];
   readonly tail: Map<number, LogRecord>;
 }
 
@@ -100,6 +105,9 @@ export interface FoldPlan {
   readonly writers: Record<string, WriterMark>;
   readonly rejected: readonly RejectedEvent[];
   readonly dismissed: readonly string[];
+  /** Entries of the quarantine that were dealt with. */
+  readonly released: readonly string[];
+  readonly verdicts: readonly Verdict[];
   /** Log positions to delete. */
   readonly folded: readonly number[];
 }
@@ -196,7 +204,9 @@ export function* planFold(
 
   const writers = { ...ledger.writers };
   const rejected: RejectedEvent[] = [];
+  const verdicts = [...ledger.verdicts];
   const dismissed = new Set<string>();
+  const released = new Set<string>();
   const folded: number[] = [];
   for (const [position, record] of ledger.tail) {
     if (record.kind === "commit" ? position > settled.position : position > floor) continue;
@@ -206,9 +216,15 @@ export function* planFold(
       record.n,
       now,
     );
-    if (record.kind === "base") for (const it of record.rejected) rejected.push(it);
-    if (record.kind === "dismiss" && record.from === "rejected")
-      for (const id of record.ids) dismissed.add(id);
+    if (record.kind === "base") {
+      for (const it of record.rejected) {
+        rejected.push(it);
+        verdicts.push([it.event.id, it.message]);
+      }
+      for (const id of record.superseded ?? []) verdicts.push([id, null]);
+    }
+    if (record.kind === "dismiss")
+      for (const id of record.ids) (record.from === "rejected" ? dismissed : released).add(id);
   }
   const kept = Object.entries(writers)
     .toSorted(([, a], [, b]) => b.at - a.at)
@@ -233,6 +249,8 @@ export function* planFold(
     writers: Object.fromEntries(kept),
     rejected: rejected.filter((it) => !dismissed.has(it.event.id)),
     dismissed: Array.from(dismissed),
+    released: Array.from(released),
+    verdicts: verdicts.slice(-mostVerdicts),
     folded,
   };
 }

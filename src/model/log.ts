@@ -63,9 +63,18 @@ export interface DismissRecord extends RecordBase {
   readonly kind: "dismiss";
   readonly from: "rejected" | "quarantine";
   readonly ids: readonly string[];
+  /** Rows that come back: each where the base has none of its id. */
+  readonly rows?: readonly RowImage[];
 }
 
 export type LogRecord = CommitRecord | BaseRecord | DismissRecord;
+
+/** The row images that a record carries. */
+export const imagesOf = (record: LogRecord): readonly RowImage[] =>
+  record.kind === "base" ? record.changes : record.kind === "dismiss" ? (record.rows ?? []) : [];
+
+/** How an event was decided that was not accepted: why it was rejected, or null when it was superseded. */
+export type Verdict = readonly [id: string, message: string | null];
 
 /** Which records of one tab are folded: all up to `max` but those in `missing`. */
 export interface WriterMark {

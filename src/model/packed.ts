@@ -3,7 +3,7 @@
  * An event whose payload was packed says so; everything else is stored as it is.
  */
 import { type Json, type JsonObject, isObject } from "./json.ts";
-import { type Envelope, type LogRecord } from "./log.ts";
+import { type Envelope, type LogRecord, imagesOf } from "./log.ts";
 
 /** Shorter arrays are not worth the work. */
 const least = 64;
@@ -90,7 +90,7 @@ export function encodeRecord(record: LogRecord): LogRecord {
 
 /** About how many things a record carries: events, rows, and what their payloads list. */
 export function sizeOf(record: LogRecord): number {
-  if (record.kind === "dismiss") return record.ids.length;
+  if (record.kind === "dismiss") return record.ids.length + imagesOf(record).length;
   if (record.kind === "base") return record.changes.length;
   let size = record.events.length;
   for (const { payload } of record.events) {

@@ -146,6 +146,7 @@ export function rebuildMeta(
     writers: {},
     manifest,
     keys: [],
+    verdicts: [],
   };
   const broken = Array.from(issues, ([key, reason]): Damage => ({
     key: `meta/${key}`,

@@ -19,12 +19,15 @@ import {
 import {
   type BaseRecord,
   type CommitRecord,
+  type DismissRecord,
   type LogRecord,
   type RejectedEvent,
   type Row,
   type RowImage,
+  type Verdict,
   type Watermark,
   type WriterMark,
+  imagesOf,
   isFolded,
 } from "./log.ts";
 import {
@@ -72,6 +75,7 @@ export interface Reloaded {
   readonly writers: Readonly<Record<string, WriterMark>>;
   readonly keys: readonly (readonly [name: string, key: string, id: string])[];
   readonly rejected: readonly RejectedEvent[];
+  readonly verdicts?: readonly Verdict[] | undefined;
   readonly log: readonly (readonly [position: number, record: LogRecord])[];
   /** Puts the rows of the base: called when the overlay is undone. */
   readonly rows: (publication: Publication) => void;
@@ -237,6 +241,23 @@ export function createReplica(definition: Definition, tab: string) {
     return finish(publication, tellDecided(done, record));
   }
 
+  /** Rows that come back, where the base has none of their ids. The overlay is undone. */
+  function restore(publication: Publication, record: DismissRecord): void {
+    for (const it of imagesOf(record))
+      if (tables.get(it[0])?.rows.has(it[1]) === false) image(publication, it);
+  }
+
+  function dismiss(record: DismissRecord): Effects {
+    if (record.from === "rejected") decided.dismiss(record.ids);
+    const publication = createPublication();
+    if (imagesOf(record).length > 0) {
+      undoFrom(0, publication);
+      restore(publication, record);
+      replayFrom(0, publication);
+    }
+    return finish(publication);
+  }
+
   /** Puts entries in at an index. One by one: the arguments of a call have a limit, the outbox has none. */
   function insert(at: number, entries: readonly Entry[]): void {
     const rest = overlay.splice(at);
@@ -274,6 +295,10 @@ export function createReplica(definition: Definition, tab: string) {
     overlay: overlay as readonly Entry[],
     failed: failed as ReadonlySet<Entry>,
     rejected,
+    /** Events that were not understood when they were decided. */
+    unfit: decided.unfit,
+    /** Whether an event was dismissed before it is decided. */
+    isDismissed: decided.isDismissed,
     /** Dedupe keys that decided events took. */
     keys: decided.keys,
     /** Whether a function of the app runs that must not commit. */
@@ -349,8 +374,7 @@ export function createReplica(definition: Definition, tab: string) {
           break;
         case "note":
           position = at;
-          if (record.kind === "dismiss" && record.from === "rejected") decided.dismiss(record.ids);
-          return { tag: "applied", changes: undefined, settlements: settle() };
+          return { tag: "applied", ...dismiss(record as DismissRecord) };
         case "advance":
           position = at;
           return { tag: "applied", ...advance(record as BaseRecord) };
@@ -408,6 +432,7 @@ export function createReplica(definition: Definition, tab: string) {
       from.rows(publication);
       decided.clear();
       decided.take(from);
+      decided.remember(from.verdicts ?? []);
       settled = from.settled;
       position = from.floor;
       folded = from.writers;
@@ -427,8 +452,9 @@ export function createReplica(definition: Definition, tab: string) {
           // Now, as later records may dismiss what this one decided.
           for (const it of tellDecided(overlay.splice(0, countDecided()), record))
             settlements.push(it);
-        } else if (at > from.floor && record.kind === "dismiss" && record.from === "rejected") {
-          decided.dismiss(record.ids);
+        } else if (at > from.floor && record.kind === "dismiss") {
+          if (record.from === "rejected") decided.dismiss(record.ids);
+          restore(publication, record);
         }
       }
       const done = overlay.splice(0, countDecided());

@@ -1,7 +1,14 @@
 /** What is read from disk or arrives in a message, checked. Nothing from outside is trusted (G12). */
 import * as v from "valibot";
 import { type Json, maxDepth, toJson } from "./json.ts";
-import { type Envelope, type LogRecord, type Manifest, type RejectedEvent } from "./log.ts";
+import {
+  type Envelope,
+  type LogRecord,
+  type Manifest,
+  type RejectedEvent,
+  type Verdict,
+  imagesOf,
+} from "./log.ts";
 import { type StoredEnvelope, unpack } from "./packed.ts";
 
 /** Layout of the database's content. A database of a newer format is not touched. */
@@ -31,6 +38,8 @@ const watermark = v.object({ position: whole, index: whole });
 const takenKey = v.tuple([text, v.string(), text]);
 const header = { tab: text, n: whole, schema: whole };
 
+const image = v.tuple([text, text, row, whole]);
+
 const record = v.variant("kind", [
   v.object({ kind: v.literal("commit"), ...header, events: v.array(envelope) }),
   v.object({
@@ -38,7 +47,7 @@ const record = v.variant("kind", [
     ...header,
     term: whole,
     settled: watermark,
-    changes: v.array(v.tuple([text, text, row, whole])),
+    changes: v.array(image),
     keys: v.array(takenKey),
     rejected: v.array(rejectedEvent),
     superseded: v.optional(v.array(text)),
@@ -48,6 +57,7 @@ const record = v.variant("kind", [
     ...header,
     from: v.picklist(["rejected", "quarantine"]),
     ids: v.array(text),
+    rows: v.optional(v.array(image)),
   }),
 ]);
 
@@ -86,7 +96,7 @@ export function decodeRecord(value: unknown): LogRecord | undefined {
   const result = jsonOf(events === undefined ? stored : { ...stored, events }) as
     | LogRecord
     | undefined;
-  if (result?.kind === "base" && result.changes.some(([, id, it]) => it !== null && it.id !== id))
+  if (result !== undefined && imagesOf(result).some(([, id, it]) => it !== null && it.id !== id))
     return undefined;
   return result;
 }
@@ -127,12 +137,15 @@ const metaEntries = {
   ),
   manifest: v.pipe(plain, v.record(v.string(), v.pipe(v.array(mark), v.check(isOrdered)))),
   keys: v.array(takenKey),
+  /** The latest events that were decided otherwise than accepted: why one was rejected, null when it was superseded. */
+  verdicts: v.optional(v.array(v.tuple([text, v.nullable(v.string())]))),
   /** Schema of segments that do not say theirs: that of `meta` before it was raised for the first time. */
   untagged: v.optional(whole),
 };
 
 /** The entries of the `meta` store. */
-export type Meta = Omit<StoredMeta, "manifest" | "untagged"> & {
+export type Meta = Omit<StoredMeta, "manifest" | "untagged" | "verdicts"> & {
+  readonly verdicts?: readonly Verdict[] | undefined;
   readonly untagged?: number | undefined;
   readonly manifest: Manifest;
 };
@@ -231,6 +244,7 @@ export function freshMeta(
     writers: {},
     manifest: {},
     keys: [],
+    verdicts: [],
   };
   return new Map(Object.entries(meta));
 }

@@ -119,7 +119,8 @@ it("G12 a stored event whose payload is not valid has no effect, though its row 
   await lab.pass(5000);
   for (const each of [shop, fresh])
     expect(goods(each)).toEqual([{ id: "apple", count: 1, code: "old" }]);
-  expect(rejected(fresh)).toEqual(["e1"]);
+  expect(rejected(fresh)).toEqual([]);
+  expect(fresh.sync.quarantine.list()).toMatchObject([{ id: "event/e1", raw: event }]);
 });
 
 it("a rejected event that is discarded after stop stays, and says so", async () => {

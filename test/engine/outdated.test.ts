@@ -295,24 +295,24 @@ describe("events of an older version", () => {
     ["changes", (payload) => Object.assign(payload as object, { age: 2 }), /TypeError/],
     ["makes another thing each time of", () => person(2, "a", "A B", Math.random()), /to be pure/],
   ])(
-    "cannot apply when upcast %s them, and are rejected as they were stored",
+    "cannot apply when upcast %s them, and wait in quarantine as they were stored",
     async (_, upcast, reason) => {
       const lab = await logged();
       const tab = await readyPeople(lab, 2, { upcast: upcast as never });
       expect(people(tab)).toEqual([]);
       await lab.pass(6000);
-      const entry = { event: { v: 1, payload: person(1, "a", "Ann Lee") } };
-      expect(tab.sync.rejected.list()).toMatchObject([
-        { ...entry, message: expect.stringMatching(reason) },
+      const entry = { raw: { v: 1, payload: person(1, "a", "Ann Lee") } };
+      expect(tab.sync.quarantine.list()).toMatchObject([
+        { ...entry, reason: expect.stringMatching(reason) },
       ]);
       tab.kill();
       // A release later upcast is right.
       const mended = await readyPeople(lab, 2);
-      const [rejected] = mended.sync.rejected.list();
-      expect(rejected).toMatchObject(entry);
-      await mended.sync.rejected.retry(rejected?.event.id ?? "");
+      const [waiting] = mended.sync.quarantine.list();
+      expect(waiting).toMatchObject(entry);
+      await mended.sync.quarantine.retry(waiting?.id ?? "");
       expect(people(mended)).toEqual([person(2, "a", "Ann Lee")]);
-      expect(mended.sync.rejected.size).toBe(0);
+      expect(mended.sync.quarantine.size).toBe(0);
     },
   );
 
@@ -320,11 +320,11 @@ describe("events of an older version", () => {
     const lab = await logged();
     const tab = await readyPeople(lab, 2, { plain: true });
     await lab.pass(6000);
-    expect(tab.sync.rejected.list()).toMatchObject([{ event: { v: 1 } }]);
+    expect(tab.sync.quarantine.list()).toMatchObject([{ raw: { v: 1 } }]);
     await expect(
-      tab.sync.rejected.retry(tab.sync.rejected.list()[0]?.event.id ?? ""),
+      tab.sync.quarantine.retry(tab.sync.quarantine.list()[0]?.id ?? ""),
     ).rejects.toMatchObject({ code: "invalid_payload" });
-    expect(tab.sync.rejected.size).toBe(1);
+    expect(tab.sync.quarantine.size).toBe(1);
   });
 
   test("G12 are not understood when their version is a newer one", async () => {
@@ -334,12 +334,14 @@ describe("events of an older version", () => {
     await lab.put("log", undefined, { kind: "commit", tab: "x", n: 1, schema: 1, events: [event] });
     await lab.pass(20_000);
     expect(people(old)).toEqual([]);
-    const [rejected] = old.sync.rejected.list();
-    expect(rejected).toMatchObject({
-      event,
-      message: expect.stringContaining("version 1 or lower, got 2"),
+    const [waiting] = old.sync.quarantine.list();
+    expect(waiting).toMatchObject({
+      raw: event,
+      reason: expect.stringContaining("version 1 or lower, got 2"),
     });
-    await expect(old.sync.rejected.retry("e")).rejects.toMatchObject({ code: "invalid_payload" });
+    await expect(old.sync.quarantine.retry("event/e")).rejects.toMatchObject({
+      code: "invalid_payload",
+    });
   });
 
   test("cannot be used to commit from inside upcast", async () => {

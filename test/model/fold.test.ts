@@ -13,6 +13,7 @@ function start() {
     floor: 0,
     settled: { position: 0, index: 0 },
     writers: {},
+    verdicts: [],
     tail: new Map(),
   };
   let n = 0;

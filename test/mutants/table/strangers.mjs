@@ -285,6 +285,86 @@ export const strangers = [
     named: "G9",
   },
   {
+    id: "mended-row-takes-a-place",
+    why: "A row that comes back from quarantine takes the place of one that was made anew.",
+    breaks: ["G6"],
+    edits: [
+      [
+        "if (tables.get(it[0])?.rows.has(it[1]) === false) image(publication, it);",
+        "image(publication, it);",
+      ],
+    ],
+    tests: ["engine/quarantine.test.ts"],
+    named: "G6",
+  },
+  {
+    id: "mended-row-not-folded",
+    why: "A row that came back from quarantine is in no segment after the fold.",
+    breaks: ["G6"],
+    edits: [["index.note([[name, id, row, position]]);", "void position;"]],
+    tests: ["engine/quarantine.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "mended-row-not-loaded",
+    why: "A fresh tab does not see a row that came back and is not folded yet.",
+    breaks: ["G6"],
+    edits: [
+      [
+        'if (record.from === "rejected") decided.dismiss(record.ids);\nrestore(publication, record);',
+        'if (record.from === "rejected") decided.dismiss(record.ids);',
+      ],
+    ],
+    tests: ["engine/quarantine.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "invalid-row-comes-back",
+    why: "What is tried again from quarantine is not checked.",
+    breaks: ["G8", "G12"],
+    edits: [['if (image[1] !== rest.join("/"))', 'if (image[1] === "-")']],
+    tests: ["engine/quarantine.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "unfit-event-is-a-rejection",
+    why: "An event that this code cannot read is given up as a conflict.",
+    breaks: ["G8"],
+    edits: [
+      [
+        "const { code, message } = invalid ?? conflict(outcome.error);",
+        "const { code, message } = conflict(outcome.error); void invalid;",
+      ],
+    ],
+    tests: ["engine/quarantine.test.ts"],
+    named: "G3",
+  },
+  {
+    id: "mended-event-comes-back",
+    why: "An event that was dealt with before it was decided is in quarantine again afterwards.",
+    breaks: ["G5"],
+    edits: [
+      ["if (!early.delete(it.event.id))", 'if (early.delete(it.event.id) || it.event.id !== "")'],
+    ],
+    tests: ["engine/quarantine.test.ts"],
+    named: "G5",
+  },
+  {
+    id: "released-entries-stay",
+    why: "Entries of the quarantine that were dealt with come back with the next load.",
+    breaks: ["G8"],
+    edits: [['...planned.released.map((key): Delete => ({ store: "quarantine", key })),', ""]],
+    tests: ["engine/quarantine.test.ts"],
+  },
+  {
+    id: "verdicts-forgotten",
+    why: "A decision that was folded while a tab was away is taken for accepted.",
+    breaks: ["G5"],
+    edits: [["verdicts: planned.verdicts,", "verdicts: [],"]],
+    tests: ["engine/quarantine.test.ts"],
+    named: "G5",
+  },
+  {
     id: "read-error-is-empty",
     why: "A read that fails gives an empty database.",
     breaks: ["G9"],

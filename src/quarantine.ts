@@ -1,0 +1,191 @@
+/**
+ * What could not be understood, and waits for somebody: stored bytes, and events that this code cannot read (`event/<id>`),
+ * whether they are decided yet or not.
+ */
+import { type Quarantine, type QuarantineEntry } from "./api.ts";
+import { SyncError } from "./errors.ts";
+import { type Follower } from "./follower.ts";
+import { type Definition } from "./model/definition.ts";
+import { show, toJson } from "./model/json.ts";
+import { type DismissRecord, type Envelope, type RowImage } from "./model/log.ts";
+import { payloadOf, rowOf } from "./model/migrate.ts";
+import { unpack } from "./model/packed.ts";
+import { toPlain } from "./model/plain.ts";
+import { salvageSegment } from "./model/segment.ts";
+import { type Receipt } from "./pipeline.ts";
+
+export interface QuarantineOptions {
+  readonly definition: Definition;
+  readonly follower: Follower;
+  commit(events: readonly { readonly name: string; readonly payload: unknown }[]): Receipt;
+  dismiss(from: DismissRecord["from"], id: string, rows?: readonly RowImage[]): Promise<void>;
+}
+
+export const missing = (id: string): SyncError =>
+  new SyncError("not_found", `Expected an entry with id "${id}", got none`);
+
+const ofEvent = "event/";
+
+const entryOf = (raw: Envelope, reason: string): QuarantineEntry => ({
+  id: `${ofEvent}${raw.id}`,
+  reason,
+  raw,
+  at: raw.at,
+});
+
+const invalid = (
+  code: "invalid_row" | "invalid_payload",
+  expected: string,
+  got: string,
+): SyncError => new SyncError(code, `Expected ${expected}, got ${got}`);
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+export function createQuarantine(options: QuarantineOptions) {
+  const { definition, follower } = options;
+  const { replica } = follower;
+
+  /** Events that this code cannot read: on record, and those that the next base record will put on record. */
+  function events(): QuarantineEntry[] {
+    const waiting = Array.from(replica.failed).flatMap(({ invalid: why, position, unit }) =>
+      why === undefined || position === null
+        ? []
+        : unit
+            .filter(({ id }) => !replica.isDismissed(id))
+            .map((event) => entryOf(event, why.message)),
+    );
+    const decided = Array.from(replica.unfit.values(), (it) => entryOf(it.event, it.message));
+    return [...decided, ...waiting];
+  }
+
+  const all = (): QuarantineEntry[] => [...follower.quarantine.values(), ...events()];
+
+  function find(id: string): QuarantineEntry {
+    const entry = all().find((it) => it.id === id);
+    if (entry === undefined) throw missing(id);
+    return entry;
+  }
+
+  /** A stored event for `commit`; one that was mended is of today. */
+  function eventOf(value: unknown, isMended: boolean) {
+    const {
+      name,
+      payload,
+      v: version,
+      packed,
+    } = (value ?? {}) as Partial<Envelope & { packed: true }>;
+    if (typeof name !== "string")
+      throw invalid("invalid_payload", "an event with a name", show(value));
+    if (isMended || typeof version !== "number") return { name, payload };
+    const whole = (packed === true ? unpack(payload as Envelope["payload"]) : payload) ?? null;
+    const today = payloadOf(definition, { name, v: version, payload: whole, id: "", at: 0 });
+    if ("issue" in today) throw invalid("invalid_payload", "a payload of today", today.issue);
+    return { name, payload: today.value };
+  }
+
+  async function commitAll(values: readonly unknown[], isMended: boolean): Promise<void> {
+    if (values.length === 0) throw invalid("invalid_payload", "events", "none");
+    await options.commit(values.map((value) => eventOf(value, isMended))).durable;
+  }
+
+  /** The row as today's schema has it. */
+  function rowFor(table: string, raw: unknown, schema: number): RowImage {
+    const copy = toJson(raw);
+    const kept = "value" in copy ? rowOf(definition, table, copy.value, schema) : copy.issue.reason;
+    if (typeof kept === "string" || "issue" in kept)
+      throw invalid(
+        "invalid_row",
+        `a valid row of "${table}"`,
+        typeof kept === "string" ? kept : kept.issue,
+      );
+    const { value } = kept;
+    if (typeof value?.id !== "string" || value.id === "")
+      throw invalid("invalid_row", "a row with an id", show(raw));
+    return [table, value.id, value, 0];
+  }
+
+  const isThere = ([table, id]: RowImage): boolean => {
+    const found = replica.tables.get(table);
+    return found !== undefined && replica.baseRow(found, id) !== undefined;
+  };
+
+  function rowsOf(table: string, rows: readonly (readonly [raw: unknown, schema: number])[]) {
+    let problem: unknown = invalid("invalid_row", `rows of "${table}"`, "none");
+    const images = rows.flatMap(([raw, schema]) => {
+      try {
+        return [rowFor(table, raw, schema)];
+      } catch (error) {
+        problem = error;
+        return [];
+      }
+    });
+    if (images.length === 0) throw problem;
+    return images.filter((image) => !isThere(image));
+  }
+
+  const quarantine: Pick<Quarantine, "list" | "retry" | "export" | "discard"> = {
+    list: all,
+    async retry(id, mend) {
+      const { raw, schema: from } = find(id);
+      const isMended = mend !== undefined;
+      const value = isMended ? mend(raw) : raw;
+      const [kind = "", table = "", ...rest] = id.split("/");
+      const today = definition.schema;
+      const schema = isMended ? today : (from ?? today);
+      switch (kind) {
+        case "event":
+          // First the new commit is safe, then the old one goes.
+          await commitAll([value], isMended);
+          return await options.dismiss("rejected", id.slice(ofEvent.length));
+        case "log":
+          await commitAll(
+            list(isMended ? value : (value as { events?: unknown } | null)?.events),
+            isMended,
+          );
+          return await options.dismiss("quarantine", id);
+        case "row": {
+          const image = rowFor(table, value, schema);
+          if (image[1] !== rest.join("/"))
+            throw invalid("invalid_row", `the row "${rest.join("/")}"`, show(image[1]));
+          if (isThere(image)) throw invalid("invalid_row", "no row of that id", "one");
+          return await options.dismiss("quarantine", id, [image]);
+        }
+        case "segment": {
+          const saved = salvageSegment(value, 0, () => true);
+          const rows = isMended
+            ? list(value).map((row) => [row, today] as const)
+            : saved.ids.map((_, at) => [saved.row(at), saved.schema ?? schema] as const);
+          return await options.dismiss("quarantine", id, rowsOf(table, rows));
+        }
+        default:
+          throw missing(id);
+      }
+    },
+    export: () => JSON.stringify(all().map(toPlain)),
+    async discard(id) {
+      find(id);
+      const isEvent = id.startsWith(ofEvent);
+      await options.dismiss(
+        isEvent ? "rejected" : "quarantine",
+        isEvent ? id.slice(ofEvent.length) : id,
+      );
+    },
+  };
+
+  /** Those that were told. */
+  let told = new Set<string>();
+
+  return {
+    ...quarantine,
+    size: (): number =>
+      follower.quarantine.size + (replica.failed.size === 0 ? replica.unfit.size : events().length),
+    /** Entries that are new since the last time. */
+    news(): readonly QuarantineEntry[] {
+      if (told.size + this.size() === 0) return [];
+      const now = all();
+      const fresh = now.filter(({ id }) => !told.has(id));
+      told = new Set(now.map(({ id }) => id));
+      return fresh;
+    },
+  };
+}
