@@ -35,6 +35,6 @@ export type MessageHead = Omit<Extract<Message, { kind: "poke" }>, "kind">;
 
 /** Checks what arrived. Undefined: not a message of ours, drop and count it. */
 export function decodeMessage(value: unknown): Message | undefined {
-  const result = v.safeParse(message, value);
+  const result = v.safeParse(message, value, { abortEarly: true });
   return result.success ? result.output : undefined;
 }

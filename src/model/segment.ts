@@ -56,7 +56,12 @@ export interface DecodedSegment {
   row(index: number): unknown;
 }
 
-const list = (it: unknown): readonly unknown[] => (Array.isArray(it) ? it : []);
+/** No segment is as long: what is longer was not written by this engine, and an empty array of 2^32 costs minutes. */
+const longest = 100_000;
+
+/** Without holes, which most loops would pass over. */
+const list = (it: unknown): readonly unknown[] =>
+  Array.isArray(it) && it.length <= longest ? Array.from(it as readonly unknown[]) : [];
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
@@ -73,7 +78,11 @@ export function decodeSegment(value: unknown): DecodedSegment | { readonly reaso
   const count = ids.length;
   if (
     !Number.isSafeInteger(pos) &&
-    !(Array.isArray(pos) && pos.length === count && pos.every(Number.isSafeInteger))
+    !(
+      Array.isArray(pos) &&
+      pos.length === count &&
+      pos.findIndex((it) => !Number.isSafeInteger(it)) === -1
+    )
   ) {
     return { reason: "Expected a segment to have a position for each row" };
   }

@@ -443,6 +443,7 @@ const named = (all: Entries): readonly (readonly [string, unknown])[] =>
 /** No table has one of the three names: whatever lies under them is not ours. */
 const isSegmentKey = (key: unknown): key is [string, number] =>
   Array.isArray(key) &&
+  key.length === 2 &&
   typeof key[0] === "string" &&
   !/^(__proto__|constructor|prototype)$/.test(key[0]) &&
   Number.isSafeInteger(key[1]) &&

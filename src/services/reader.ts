@@ -151,7 +151,7 @@ function readLog(
   definition: Definition,
   stored: ReadResult["log"],
   lost: ReadonlyMap<number, string>,
-  floor: number,
+  { floor, schema }: { readonly floor: number; readonly schema: number },
   damage: Damage[],
 ): { readonly log: [number, LogRecord][]; readonly hole: boolean } {
   let next = floor + 1;
@@ -160,7 +160,9 @@ function readLog(
   const all = [...stored, ...Array.from(lost.keys(), (key) => [key, null] as const)];
   for (const [position, value] of lost.size > 0 ? all.toSorted(([a], [b]) => a - b) : all) {
     const why = lost.get(position);
-    const admitted = why === undefined ? admit(definition, value) : undefined;
+    let admitted = why === undefined ? admit(definition, value) : undefined;
+    // Whoever writes newer records raises the schema first: this is no such record, and must not shut the app out.
+    if (admitted !== undefined && admitted.record.schema > schema) admitted = undefined;
     if (admitted === undefined || !Number.isSafeInteger(position)) {
       const reason = why ?? "Expected a log record";
       damage.push({ key: `log/${String(position)}`, raw: value, reason });
@@ -230,7 +232,8 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     unreadable.flatMap((it) => (it.store === "log" ? [[it.key as number, it.reason]] : [])),
   );
   const floor = whole ? meta.floor : options.after;
-  const { log, hole } = readLog(definition, result.log, lost, floor, damage);
+  const from = { floor, schema: meta.schema };
+  const { log, hole } = readLog(definition, result.log, lost, from, damage);
   const [wrong] = whole ? contradicted(meta, { log }) : [];
   if (wrong !== undefined) return { tag: "damaged", reason: `${wrong[0]}: ${wrong[1]}` };
   // What was missed is folded already, or the log is not whole: only the base tells.

@@ -161,6 +161,7 @@ const message = async (lab: Lab): Promise<void> => {
   });
 };
 const record = async (lab: Lab): Promise<void> => {
+  await lab.put("meta", "schema", 2);
   await lab.put("log", undefined, {
     kind: "commit",
     tab: "newer",

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Row } from "../../src/model/log.ts";
-import { decodeSegment, encodeSegment } from "../../src/model/segment.ts";
+import { decodeSegment, encodeSegment, salvageSegment } from "../../src/model/segment.ts";
 
 const rows: readonly Row[] = [
   { id: "a", x: 1, tags: ["t"], gone: null },
@@ -77,8 +77,24 @@ test("says what is wrong with a damaged segment", () => {
     { ...right, pos: 1.5 },
     { ...right, pos: [1, 2] },
     { ...right, pos: [1, 2, "3"] },
+    // oxlint-disable-next-line no-sparse-arrays -- that is what is tried
+    { ...right, pos: [1, , 3] },
   ];
   for (const value of wrong) expect(decoded(value)).toMatch(/^Expected/);
+});
+
+test("saves nothing of arrays that are longer than any segment, at once", () => {
+  const endless: unknown[] = [];
+  endless.length = 2 ** 32 - 1;
+  const right = encodeSegment(rows, [1, 1, 1], 1);
+  for (const part of ["ids", "columns", "pos"]) {
+    const value = { ...right, [part]: endless };
+    expect(decoded(value)).toMatch(/^Expected/);
+    salvageSegment(value, 1, () => true);
+  }
+  // oxlint-disable-next-line no-sparse-arrays -- that is what is tried
+  const holed = { ...right, columns: [, ["x", [1, 2, 3]]], pos: "1" };
+  expect(salvageSegment(holed, 1, () => true).names).toEqual(["x"]);
 });
 
 test("never throws on junk", () => {

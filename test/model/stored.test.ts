@@ -158,3 +158,11 @@ test("tells a newer format from unreadable meta", () => {
   expect(decodeMeta(new Map())).toHaveProperty("reason");
   expect(decodeMeta(new Map([...freshMeta(1, "i", "c"), ["floor", "x"]]))).toHaveProperty("reason");
 });
+
+test("decides on an array without end at once", () => {
+  const endless: unknown[] = [];
+  endless.length = 2 ** 32 - 1;
+  expect(decodeRecord({ ...commit(1), events: endless })).toBeUndefined();
+  expect(decodeRecord({ ...base, changes: endless })).toBeUndefined();
+  expect(decodeRecord(commit(endless as Json))).toBeUndefined();
+});

@@ -11,7 +11,7 @@ export const strangers = [
     breaks: ["G12"],
     edits: [
       [
-        "const result = v.safeParse(message, value);",
+        "const result = v.safeParse(message, value, { abortEarly: true });",
         "const result = { success: true, output: v.parse(message, value) };",
       ],
     ],
@@ -455,5 +455,47 @@ export const strangers = [
     edits: [["if (!isUsedUp(error)) throw error;", "throw error;"]],
     tests: ["services/storage.test.ts"],
     named: "G8",
+  },
+  {
+    id: "hole-in-positions-passed-over",
+    why: "A position that is missing in a segment is written into the next one, which nobody can read then.",
+    breaks: ["G8"],
+    edits: [
+      [
+        "pos.findIndex((it) => !Number.isSafeInteger(it)) === -1",
+        "pos.every((it) => Number.isSafeInteger(it))",
+      ],
+    ],
+    tests: ["engine/strays.test.ts"],
+    named: "G8 a hole",
+  },
+  {
+    id: "stray-schema-shuts-out",
+    why: "One number in one record makes every tab say that newer code was here.",
+    breaks: ["G8"],
+    edits: [
+      [
+        "if (admitted !== undefined && admitted.record.schema > schema) admitted = undefined;",
+        "void schema;",
+      ],
+    ],
+    tests: ["engine/strays.test.ts"],
+    named: "G8 a record that claims",
+  },
+  {
+    id: "damage-comes-back",
+    why: "Damaged bytes of a rejected event are found again after somebody dealt with them.",
+    breaks: ["G8"],
+    edits: [['key.startsWith("rejected/")', 'key === "rejected/"']],
+    tests: ["engine/strays.test.ts"],
+    named: "G8 damaged bytes",
+  },
+  {
+    id: "long-key-names-a-segment",
+    why: "A key of three parts is taken for the segment that its first two name.",
+    breaks: ["G8", "G9"],
+    edits: [["key.length === 2 && typeof key[0]", "typeof key[0]"]],
+    tests: ["engine/strays.test.ts"],
+    named: "G9 a key",
   },
 ];
