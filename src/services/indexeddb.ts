@@ -12,9 +12,18 @@
  * - A frozen tab with a live transaction blocks the other tabs. So every transaction is committed explicitly as soon as
  *   its last request is issued, which lets it end without the tab. One that has not come so far is aborted by `letGo`.
  */
-import { unwrap, wrap } from "idb";
-import { show, showError } from "../model/json.ts";
+import { wrap } from "idb";
+import { show } from "../model/json.ts";
 import { type LogRecord } from "../model/log.ts";
+import {
+  type Entries,
+  around,
+  attempt,
+  attemptAll,
+  entriesBut,
+  findUnreadable,
+  readable,
+} from "./careful.ts";
 import { isLower, placeAll } from "./placement.ts";
 import { addByHand, addRecords, after, isPosition, isUsedUp, newestPosition } from "./positions.ts";
 import {
@@ -140,9 +149,14 @@ async function open(
         },
       ),
     ensure: (records, durability) =>
-      transact(db, ["log", "meta"], "readwrite", durability, (tx) => ensure(tx, records, known)),
+      // A record that cannot be read must not keep those out that can still be written.
+      around(db, (gone) =>
+        transact(db, ["log", "meta"], "readwrite", durability, (tx) =>
+          ensure(tx, records, known, gone),
+        ),
+      ),
     async read(request) {
-      const result = await read(db, request);
+      const result = await (request.each === true ? readEach : read)(db, request);
       const floor = result.meta.get("floor");
       for (const position of [floor, result.log.at(-1)?.[0]])
         if (isPosition(position, known)) known = position;
@@ -172,10 +186,12 @@ async function open(
         tx.commit();
         return await count;
       }),
-    repair: (record, seen, plan) =>
-      transact(db, allStores, "readwrite", "strict", (tx, undo) =>
-        repair(tx, record, { seen, known, plan }, undo),
-      ),
+    async repair(record, seen, plan) {
+      const gone = await findUnreadable(db);
+      return await transact(db, allStores, "readwrite", "strict", (tx, undo) =>
+        repair(tx, record, { seen, known, gone, plan }, undo),
+      );
+    },
     letGo: () => abortAll(db),
     close() {
       told = true;
@@ -188,17 +204,19 @@ async function ensure(
   tx: Writing,
   records: readonly LogRecord[],
   known: number,
+  gone: readonly Unreadable[],
 ): Promise<readonly Placed[]> {
-  // One by one: a record that cannot be read must not keep those out that can still be written.
-  const [writers, log] = await Promise.all([
-    attempt(tx.objectStore("meta").get("writers")),
-    eachOf(tx, "log", ignore, after(0)).then(positioned),
+  const all = (store: StoreName, range?: IDBKeyRange): Promise<Entries> =>
+    gone.length === 0 ? entries(tx, store, range) : entriesBut(gone, tx, store, range);
+  const [meta, log] = await Promise.all([
+    all("meta", IDBKeyRange.only("writers")),
+    all("log", after(0)).then(positioned),
   ]);
   const absent: LogRecord[] = [];
   const places = placeAll<() => number>(
     records,
     log.map(([position, value]) => [() => position, value]),
-    writers.value,
+    meta[0]?.[1],
     (record) => {
       const at = absent.push(record) - 1;
       return () => added[at] as number;
@@ -221,19 +239,14 @@ async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
   };
 
   const run = async (tx: Reading): Promise<ReadResult> => {
-    const unreadable: Unreadable[] = [];
-    const all = (store: StoreName, range?: IDBKeyRange): Promise<Entries> =>
-      request.each === true
-        ? eachOf(tx, store, (found) => unreadable.push(found), range)
-        : entries(tx, store, range);
     const first = Promise.all([
-      all("meta").then(named),
+      entries(tx, "meta").then(named),
       tx.objectStore("segments").getAllKeys(),
     ] as const);
     const others = Promise.all([
-      all("log", after(request.after)).then(positioned),
-      all("rejected").then(named),
-      all("quarantine").then(named),
+      entries(tx, "log", after(request.after)).then(positioned),
+      entries(tx, "rejected").then(named),
+      entries(tx, "quarantine").then(named),
     ]);
     others.catch(ignore);
 
@@ -245,10 +258,9 @@ async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
     const [metaEntries, keys] = await first;
     const meta = new Map(metaEntries);
     const segments = call(() => request.segments(meta, keys.filter(isSegmentKey))).map(deliver);
-    // A careful read still asks for records whose keys have just arrived.
-    if (request.each !== true) tx.commit();
+    tx.commit();
     const [[log, rejected, quarantine]] = await Promise.all([others, ...segments]);
-    return { meta, log, rejected, quarantine, unreadable };
+    return { meta, log, rejected, quarantine, unreadable: [] };
   };
 
   try {
@@ -256,6 +268,36 @@ async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
   } catch (error) {
     throw thrown.length > 0 ? thrown[0] : error;
   }
+}
+
+/** Record by record, the segments as well: which of them are wanted is known too late. */
+async function readEach(db: Database, request: ReadRequest): Promise<ReadResult> {
+  const unreadable: Unreadable[] = [];
+  const { segments, ...stores } = await attemptAll(db, {
+    meta: undefined,
+    log: after(request.after),
+    rejected: undefined,
+    quarantine: undefined,
+    segments: undefined,
+  });
+  const of = (store: keyof typeof stores): Entries =>
+    readable(store, stores[store], (found) => unreadable.push(found));
+  const meta = new Map(named(of("meta")));
+  const stored = new Map(segments.map(([key, found]) => [JSON.stringify(key), found]));
+  const keys = segments.map(([key]) => key).filter(isSegmentKey);
+  for (const key of request.segments(meta, keys)) {
+    // Each in a task of its own would take longer than the reading: this is for a damaged disk.
+    const { value, error } = stored.get(JSON.stringify(key)) ?? {};
+    request.onSegment(key, value, error);
+  }
+  const log = positioned(of("log"));
+  return {
+    meta,
+    log,
+    rejected: named(of("rejected")),
+    quarantine: named(of("quarantine")),
+    unreadable,
+  };
 }
 
 async function initialise(
@@ -290,23 +332,28 @@ async function claim(tx: Writing, further: Meta = new Map()): Promise<number> {
   return term;
 }
 
+interface Repair {
+  readonly seen: number;
+  readonly known: number;
+  readonly gone: readonly Unreadable[];
+  readonly plan: Parameters<Connection["repair"]>[2];
+}
+
 async function repair(
   tx: Writing,
   record: LogRecord,
-  { seen, known, plan }: { seen: number; known: number; plan: Parameters<Connection["repair"]>[2] },
+  { seen, known, gone, plan }: Repair,
   undo: (result: boolean) => boolean,
 ): Promise<boolean> {
-  const unreadable: Unreadable[] = [];
-  const tell = (found: Unreadable): unknown => unreadable.push(found);
   const [meta, keys, log] = await Promise.all([
-    eachOf(tx, "meta", tell),
+    entriesBut(gone, tx, "meta"),
     tx.objectStore("segments").getAllKeys(),
-    eachOf(tx, "log", ignore, after(seen)).then(positioned),
+    entriesBut(gone, tx, "log", after(seen)).then(positioned),
   ]);
   const [position = 0] = await addRecords(tx, [record], known);
   const found = {
     meta: new Map(named(meta)),
-    unreadable,
+    unreadable: gone.filter(({ store }) => store === "meta"),
     segments: keys.filter(isSegmentKey),
     log,
   };
@@ -383,8 +430,6 @@ function putMeta(tx: Writing, values: Meta): void {
   for (const [key, value] of values) void placement(tx, { store: "meta", key, value })();
 }
 
-type Entries = readonly (readonly [key: IDBValidKey, value: unknown])[];
-
 /** Keys and values, requested at once. */
 async function entries<Mode extends IDBTransactionMode>(
   tx: Transaction<Mode>,
@@ -399,42 +444,6 @@ async function entries<Mode extends IDBTransactionMode>(
 /** The records of the log. What is under no position is left where it is. */
 const positioned = (all: Entries): ReadResult["log"] =>
   all.filter((entry): entry is readonly [number, unknown] => isPosition(entry[0]));
-
-/** Keys and values, a request for each: what cannot be read is told, and left out. */
-async function eachOf<Mode extends IDBTransactionMode>(
-  tx: Transaction<Mode>,
-  store: StoreName,
-  tell: (found: Unreadable) => unknown,
-  range?: IDBKeyRange,
-): Promise<Entries> {
-  const source = tx.objectStore(store);
-  const keys = await source.getAllKeys(range);
-  const found = await Promise.all(
-    keys.map(async (key) => [key, await attempt(source.get(key))] as const),
-  );
-  return found.flatMap(([key, { value, error }]) => {
-    if (error === undefined) return [[key, value] as const];
-    tell({ store, key: key as StoreKey, reason: showError(error) });
-    return [];
-  });
-}
-
-/** The result of a request, or why it failed: its transaction goes on. Rejects only when that one was aborted. */
-async function attempt(
-  request: Promise<unknown>,
-): Promise<{ readonly value?: unknown; readonly error?: unknown }> {
-  unwrap(request as Promise<unknown> & IDBRequest).addEventListener("error", (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  try {
-    return { value: await request };
-  } catch (error) {
-    // This says nothing about the record.
-    if (isNamed(error, "AbortError")) throw error;
-    return { error };
-  }
-}
 
 /** The entries whose keys are strings: sssync writes no others. */
 const named = (all: Entries): readonly (readonly [string, unknown])[] =>

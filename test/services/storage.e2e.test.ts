@@ -199,7 +199,7 @@ test("G8 reads all other segments when the file of one is gone", async () => {
   });
 });
 
-test("G9 rejects a read when the file of a log record is gone, and says why", async () => {
+test("G9 rejects a read when the file of a log record is gone, and says why; a careful one reads the rest", async () => {
   await start(leveldb);
   const page = await openTab();
   await page.evaluate(async () => {
@@ -212,13 +212,25 @@ test("G9 rejects a read when the file of a log record is gone, and says why", as
   await loseFile(0, 2);
 
   await start(leveldb);
-  const failure = await (
-    await openTab()
-  ).evaluate(() =>
+  const again = await openTab();
+  const failure = await again.evaluate(() =>
     tab.connection.read({ after: 0, segments: () => [], onSegment: () => {} }).then(
       () => "read",
       ({ kind, cause }: { kind: string; cause: DOMException }) => [kind, cause.name],
     ),
   );
   expect(failure).toEqual(["aborted", "NotReadableError"]);
+  const careful = await again.evaluate(async () => {
+    const ports = { segments: () => [], onSegment: () => {} };
+    const { log, unreadable } = await tab.connection.read({ after: 0, each: true, ...ports });
+    const [placed] = await tab.connection.ensure([tab.record(2)], "strict");
+    const found = await tab.connection.repair(tab.record(3), 0, () => undefined);
+    return { positions: log.map(([position]) => position), unreadable, placed, found };
+  });
+  const [lost] = careful.unreadable;
+  expect(careful.unreadable).toMatchObject([{ store: "log" }]);
+  expect(lost?.reason).toContain("NotReadableError");
+  expect(careful.positions).toEqual([lost?.key === 1 ? 2 : 1]);
+  expect(careful.found).toBe(false);
+  expect(careful.placed?.added).toBe(lost?.key === 2);
 });

@@ -28,7 +28,7 @@ const settled = <Result>(request: IDBRequest<Result>): Promise<Result> =>
     );
   });
 
-/** Its file is gone: what reads it fails, and takes the transaction with it unless that is prevented. */
+/** Its file is gone: as in Chromium, what reads it fails, and takes the transaction with it unless that one commits. */
 const lose = (
   failRequest: IndexedDbSubject["failRequest"],
   store: string,
@@ -36,19 +36,33 @@ const lose = (
 ): void => {
   // oxlint-disable-next-line typescript/unbound-method -- they are called with their object below
   const { get, getAll } = IDBObjectStore.prototype;
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with its object below
+  const { commit } = IDBTransaction.prototype;
+  const committing = new WeakSet<IDBTransaction>();
+  vi.spyOn(IDBTransaction.prototype, "commit").mockImplementation(function (this: IDBTransaction) {
+    committing.add(this);
+    commit.call(this);
+  });
+  const fail = <Result>(on: IDBObjectStore, ask: () => IDBRequest<Result>): IDBRequest<Result> => {
+    const request = failRequest(on, ask);
+    request.addEventListener("error", () => {
+      if (!committing.has(on.transaction)) on.transaction.abort();
+    });
+    return request;
+  };
   vi.spyOn(IDBObjectStore.prototype, "get").mockImplementation(function (
     this: IDBObjectStore,
     wanted,
   ) {
     const isLost = this.name === store && indexedDB.cmp(wanted, key) === 0;
-    return isLost ? failRequest(this, () => get.call(this, key)) : get.call(this, wanted);
+    return isLost ? fail(this, () => get.call(this, key)) : get.call(this, wanted);
   });
   vi.spyOn(IDBObjectStore.prototype, "getAll").mockImplementation(function (
     this: IDBObjectStore,
     ...range
   ) {
     const ask = (): IDBRequest<unknown[]> => getAll.apply(this, range);
-    return this.name === store ? failRequest(this, ask) : ask();
+    return this.name === store ? fail(this, ask) : ask();
   });
 };
 
@@ -311,6 +325,11 @@ export const indexedDbContract = (
             count("rejected", 2),
             count("quarantine", 2),
           ]);
+          const repaired = connection.repair(commitRecord(9), 0, (found) => {
+            expect(found.unreadable.map((it) => it.key)).toEqual(store === "meta" ? [key] : []);
+            return undefined;
+          });
+          expect(await repaired).toBe(false);
           if (store !== "log") return;
           // One that is gone keeps no other from being written.
           const [placed] = await connection.ensure([commitRecord(3)], "relaxed");

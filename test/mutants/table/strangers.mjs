@@ -229,6 +229,27 @@ export const strangers = [
     named: "G8",
   },
   {
+    id: "careful-read-commits-late",
+    why: "A careful read looks at what came before it commits: one record that is gone aborts it.",
+    breaks: ["G8"],
+    edits: [
+      [
+        "tx.commit();\nconst all = await Promise.all(found);",
+        "const all = await Promise.all(found);",
+      ],
+    ],
+    tests: ["services/storage.test.ts"],
+    named: "G8",
+  },
+  {
+    id: "unreadable-record-stops-writes",
+    why: "A log record that cannot be read keeps a commit of unknown outcome from being looked for.",
+    breaks: ["G2"],
+    edits: [["if (gone.length === 0) throw error;", "if (gone.length >= 0) throw error;"]],
+    tests: ["services/storage.test.ts"],
+    named: "G8",
+  },
+  {
     id: "salvage-beyond-the-range",
     why: "A damaged segment takes rows of the segments around it.",
     breaks: ["G8"],
