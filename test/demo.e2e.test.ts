@@ -1,84 +1,14 @@
-import { type AddressInfo } from "node:net";
-import { type Browser, type BrowserContext, type Page, chromium } from "playwright";
-import { type ViteDevServer, createServer } from "vite";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { chromiumLaunch } from "./chromium.ts";
+import { type Page } from "playwright";
+import { expect, test, vi } from "vitest";
+import { add, isStored, patience, sizeOf, todosOf, useDemo } from "./support/demo.ts";
 
-const configFile = new URL("../examples/todo/vite.config.ts", import.meta.url).pathname;
-
-/** The machine may be busy; nothing here is about how long it takes. */
-const patience = { timeout: 30_000 };
 vi.setConfig({ testTimeout: 90_000 });
 
-let server: ViteDevServer;
-let browser: Browser;
-let context: BrowserContext;
-/** What any tab complained of. */
-let complaints: string[];
-
-/** Serves the demo as `npm start` does, on a port of its own. */
-const serve = async (port: number): Promise<ViteDevServer> => {
-  const started = await createServer({
-    configFile,
-    logLevel: "error",
-    server: { port, strictPort: port !== 0, watch: null },
-  });
-  return started.listen();
-};
-const portOf = ({ httpServer }: ViteDevServer): number => {
-  if (httpServer === null) throw new Error("Expected Vite to have a server, got none");
-  return (httpServer.address() as AddressInfo).port;
-};
-
-beforeAll(async () => {
-  server = await serve(0);
-  browser = await chromium.launch(chromiumLaunch);
-});
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
-beforeEach(async () => {
-  complaints = [];
-  context = await browser.newContext();
-});
-afterEach(async () => {
-  await context.close();
-  if (complaints.length > 0) throw new Error(`Expected no complaint, got ${complaints.join("\n")}`);
-});
-
-const openTab = async (): Promise<Page> => {
-  const tab = await context.newPage();
-  tab.setDefaultTimeout(patience.timeout);
-  tab.on("pageerror", (error) => complaints.push(String(error)));
-  tab.on("crash", () => complaints.push("crashed"));
-  tab.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  await tab.goto(`http://127.0.0.1:${portOf(server)}/`);
-  return tab;
-};
+const demo = useDemo();
+const openTab = (): Promise<Page> => demo.openTab();
 
 const isRole = (tab: Page, role: string): Promise<void> =>
   tab.locator(`[data-testid=role]:text-is("${role}")`).waitFor();
-
-/** What the tab shows, in order; todos that are done with a `+` before them. */
-const todosOf = (tab: Page) => (): Promise<string[]> =>
-  tab.evaluate(() =>
-    Array.from(document.querySelectorAll("[data-testid=todo]"), (row) => {
-      const done = row.querySelector<HTMLInputElement>("[data-testid=todo-toggle]")?.checked;
-      return (done === true ? "+" : "") + (row.querySelector(".text")?.textContent ?? "");
-    }),
-  );
-const sizeOf = (tab: Page) => (): Promise<string> => tab.locator("[type=range]").inputValue();
-
-const add = async (tab: Page, text: string): Promise<void> => {
-  await tab.getByTestId("new-todo").fill(text);
-  await tab.getByTestId("new-todo").press("Enter");
-};
-
-const isStored = (tab: Page): Promise<void> =>
-  tab.locator('[data-testid=pending]:text-is("0")').waitFor();
 
 /** Waits until the service worker has all that a reload needs. */
 const isKept = (tab: Page): Promise<unknown> =>
@@ -127,7 +57,7 @@ test("works without a network, also after a reload and in a new tab", async () =
   const tab = await openTab();
   await add(tab, "Milk");
   await isKept(tab);
-  await context.setOffline(true);
+  await demo.context().setOffline(true);
   await add(tab, "Bread");
   await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
   await isStored(tab);
@@ -137,7 +67,7 @@ test("works without a network, also after a reload and in a new tab", async () =
   await add(other, "Eggs");
   await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread", "Eggs"]);
   await tab.locator("[data-testid=status]:has-text('offline')").waitFor();
-  await context.setOffline(false);
+  await demo.context().setOffline(false);
   await tab.locator("[data-testid=status]:not(:has-text('offline'))").waitFor();
 });
 
@@ -148,18 +78,14 @@ test("opens when the server is down", async () => {
   await isStored(tab);
   // Away from the dev server first: its client would rightly complain that the server went.
   await tab.goto("about:blank");
-  const port = portOf(server);
-  await server.close();
-  try {
-    await tab.goto(`http://127.0.0.1:${port}/`);
+  await demo.withoutServer(async (address) => {
+    await tab.goto(address);
     await expect.poll(todosOf(tab), patience).toEqual(["Milk"]);
     await add(tab, "Bread");
     await isStored(tab);
     await tab.reload();
     await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
-  } finally {
-    server = await serve(port);
-  }
+  });
 });
 
 test("is used with the keyboard alone", async () => {

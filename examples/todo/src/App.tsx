@@ -1,6 +1,7 @@
 import { For, Match, Show, Switch, createEffect, createMemo, createSignal } from "solid-js";
 import { fromStatus, fromTable, useSelector } from "sssync/solid";
 import { StatusBar } from "./StatusBar.tsx";
+import { Troubles } from "./Troubles.tsx";
 import { TodoItem } from "./TodoItem.tsx";
 import { addTodo, deleteTodos, setTextSize, sync } from "./store.ts";
 
@@ -60,6 +61,8 @@ export function App() {
             </Show>
           </p>
         </header>
+
+        <Troubles sync={sync} status={status} />
 
         <input
           ref={setField}

@@ -24,8 +24,13 @@ export function StatusBar(props: { readonly status: SyncStatus }) {
   onCleanup(() => events.forEach((event) => removeEventListener(event, update)));
 
   const trouble = () => props.status.fault?.message ?? problem();
+  const progress = () => {
+    const it = props.status.migration;
+    return it && `Bringing your todos up to date: ${Math.floor((100 * it.done) / it.total)} %`;
+  };
   const message = () =>
     trouble() ??
+    progress() ??
     `${words[props.status.phase]}${props.status.phase === "ready" && !online() ? ". You are offline, and that is fine" : ""}`;
 
   return (

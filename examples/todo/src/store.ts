@@ -39,6 +39,9 @@ export const sync = createSyncActor({
   },
 });
 
+/** What of the engine the troubles need: any of its versions will do. */
+export type Engine = Pick<typeof sync, "outbox" | "rejected" | "quarantine" | "export" | "destroy">;
+
 // When this file is edited, its new version makes a second engine: the first lets go of the data, and the page starts anew.
 import.meta.hot?.dispose(() => void sync.stop());
 import.meta.hot?.accept(() => location.reload());
