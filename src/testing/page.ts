@@ -41,6 +41,8 @@ export interface DevicePage {
   failNextRead(kind: FaultKind): void;
   /** Its next opening of a database fails like this. */
   failNextOpen(kind: FaultKind): void;
+  /** What it asks of its database does not get there, until the returned function is called: then all of it, in order. */
+  stall(): () => void;
   /** Its connection is closed by force. */
   closeConnection(): void;
 
@@ -183,6 +185,7 @@ export function createPage(options: PageOptions): DevicePage {
     failNextWrite: (kind, operation) => storage.next(operation ?? isWriting, faultOf(kind, draw)),
     failNextRead: (kind) => storage.next(isReading, faultOf(kind, draw)),
     failNextOpen: (kind) => storage.next("open", faultOf(kind, draw)),
+    stall: () => storage.stall(),
     closeConnection: () => storage.closeConnections(),
     nextTimer: () => clock.next(),
     fireTimer: () => void clock.fire(),

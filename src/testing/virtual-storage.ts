@@ -31,6 +31,8 @@ export interface VirtualStorageTab
   extends StoragePort, VirtualTab, Pick<Faults, "next" | "always"> {
   /** Closes its connections by force. What is under way is lost: it may or may not be stored, and may never be told. */
   closeConnections(): void;
+  /** What it asks of an open database does not get there, until the returned function is called: then in order. */
+  stall(): () => void;
   /** The page goes away as pages do: unlike after a crash, what was committed will be stored. */
   leave(): void;
 }
@@ -184,6 +186,8 @@ export const createVirtualDisk = ({
     /** In the order in which the page asked, over all its connections: its requests take one way. */
     let waiting: Waiting[] = [];
     const thawing: (() => void)[] = [];
+    let stalls = 0;
+    const stalled: (() => void)[] = [];
 
     /** Takes out what waits for a connection, all or some of it. */
     function withdraw(of: Link, which: (it: Waiting) => boolean = () => true): readonly Waiting[] {
@@ -196,6 +200,10 @@ export const createVirtualDisk = ({
     function next(): void {
       const [first] = waiting;
       if (first === undefined) return;
+      if (stalls > 0) {
+        stalled.push(() => schedule(next, first.operation));
+        return;
+      }
       if (first.operation !== "append" && mailbox.frozen()) {
         // It was told nothing: what it asks for is still to be asked.
         thawing.push(() => schedule(next, first.operation));
@@ -389,6 +397,16 @@ export const createVirtualDisk = ({
       },
       die: () => die(true),
       leave: () => die(false),
+      stall() {
+        stalls += 1;
+        let over = false;
+        return () => {
+          if (over) return;
+          over = true;
+          stalls -= 1;
+          if (stalls === 0) for (const go of stalled.splice(0)) go();
+        };
+      },
     };
   }
 

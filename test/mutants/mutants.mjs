@@ -2,6 +2,7 @@
 import { commits } from "./table/commits.mjs";
 import { leaders } from "./table/leaders.mjs";
 import { rows } from "./table/rows.mjs";
+import { simulated } from "./table/simulated.mjs";
 import { storage } from "./table/storage.mjs";
 import { strangers } from "./table/strangers.mjs";
 import { versions } from "./table/versions.mjs";
@@ -9,4 +10,12 @@ import { versions } from "./table/versions.mjs";
 /** @import { Mutant } from "./apply.mjs" */
 
 /** @type {readonly Mutant[]} */
-export const mutants = [...commits, ...rows, ...leaders, ...storage, ...strangers, ...versions];
+export const mutants = [
+  ...commits,
+  ...rows,
+  ...leaders,
+  ...storage,
+  ...strangers,
+  ...versions,
+  ...simulated,
+];

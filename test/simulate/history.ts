@@ -2,9 +2,10 @@
  * What the disk went through, seen from outside: every record that was ever logged, and what must hold after each task,
  * whatever the tabs believe. Cleared data begins a new epoch.
  */
-import { type LogRecord } from "../../src/model/log.ts";
+import { type LogRecord, type Manifest } from "../../src/model/log.ts";
 import { decodeSegment } from "../../src/model/segment.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
+import { type MemoryDatabase } from "../../src/services/memory-storage.ts";
 import { type Device } from "../../src/testing/index.ts";
 import { type Replayed, advance, nothing, stepsOf } from "../model/reference.ts";
 import { rules, scope } from "./app.ts";
@@ -41,6 +42,17 @@ export interface HistoryOptions {
   unitOf(event: string): readonly string[] | undefined;
   isAnyFrozen(): boolean;
   count(what: string): void;
+}
+
+/** The manifest says what is there. */
+function checkSegments({ stores: { meta, segments } }: MemoryDatabase): void {
+  const manifest = meta.get(`"manifest"`)?.[1] as Manifest;
+  for (const [table, marks] of Object.entries(manifest))
+    for (const { no, count: rows } of marks) {
+      const segment = decodeSegment(segments.get(JSON.stringify([table, no]))?.[1]);
+      const found = "ids" in segment ? segment.ids.length : segment.reason;
+      demand(found === rows, `${rows} rows in segment ${no} of ${table}, got ${found}`);
+    }
 }
 
 export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }: HistoryOptions) {
@@ -89,7 +101,7 @@ export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }:
   function observe(what: string): void {
     const database = device.databases.get(scope);
     if (database === undefined) return;
-    const { log, meta, segments } = database.stores;
+    const { log, meta } = database.stores;
     const read = (key: string): unknown => meta.get(JSON.stringify(key))?.[1];
     const incarnation = read("incarnation");
     if (typeof incarnation !== "string") {
@@ -128,6 +140,7 @@ export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }:
     for (let at = epoch.log.length + 1; at <= database.position; at += 1)
       note(epoch, at, decodeRecord(log.get(String(at))?.[1]), page);
 
+    if (what.endsWith(": lead")) checkSegments(database);
     const floor = meta.get(`"floor"`);
     if (floor === epoch.floor) return;
     epoch.floor = floor;
@@ -136,14 +149,6 @@ export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }:
     expectLeader(epoch, page, "a fold");
     for (let at = (read("floor") as number) + 1; at <= database.position; at += 1)
       demand(log.has(String(at)), `no log record ${at} above the floor`);
-    for (const [table, marks] of Object.entries(
-      read("manifest") as Record<string, readonly { no: number; count: number }[]>,
-    ))
-      for (const { no, count: rows } of marks) {
-        const segment = decodeSegment(segments.get(JSON.stringify([table, no]))?.[1]);
-        const found = "ids" in segment ? segment.ids.length : segment.reason;
-        demand(found === rows, `${rows} rows in segment ${no} of ${table}, got ${found}`);
-      }
   }
 
   return { epochs, observe };

@@ -15,7 +15,7 @@ describe("G1 G2 G3 G5 G6 G7 G10 G13 whatever happens, after every step", () => {
         failures.push((await simulate(seed)).failure ?? "");
       expect(failures.filter(Boolean)).toEqual([]);
     },
-    60_000,
+    120_000,
   );
 });
 

@@ -60,7 +60,7 @@ export async function run(seed: number, steps: readonly Step[]): Promise<Outcome
 }
 
 /** At most so many runs to make a story short. */
-const mostTries = 400;
+const mostTries = 250;
 
 /** What a failure is about, without names and numbers. */
 const kindOf = (failure: string | undefined): string | undefined =>

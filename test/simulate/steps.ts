@@ -198,6 +198,23 @@ const catalogue = {
   double: [3, lasts("messages come twice", ({ device }) => device.duplicateMessages())],
   forge: [2, counted("a broken message arrives", ({ world }) => world.device.sendBroken(scope))],
   steal: [2, lasts("a stranger has the lock", ({ device }) => device.stealLock())],
+  usurp: [
+    3,
+    counted("a stranger takes the lock for a moment", ({ world }) => world.device.stealLock()()),
+  ],
+  stall: [
+    4,
+    ({ world, lasting }, { page }) => {
+      const what = `the disk is slow for ${page.name}`;
+      const end = lasting.get(what);
+      lasting.delete(what);
+      end?.();
+      if (end !== undefined) return `: ${what} no more`;
+      world.count("the disk is slow");
+      lasting.set(what, page.stall());
+      return `: ${what}`;
+    },
+  ],
   clear: [0.6, counted("site data is cleared", ({ world }) => world.device.clearSiteData())],
   deletion: [
     0.3,

@@ -288,6 +288,26 @@ describe("a fault", () => {
     await device.run(durable);
   });
 
+  test("that is none: a disk that is slow for a tab gets all of it later, and a stale leader's write is refused", async () => {
+    const device = createDevice();
+    const [a, b] = (await openTabs(device, 2)) as [Tab, Tab];
+    const { settled } = a.sync.commit(added("milk"));
+    await device.settle();
+    const [go, before] = [a.stall(), device.disk.get("meta", "term")];
+    await device.pass(2000);
+    device.stealLock()();
+    await device.pass(2000);
+    expect([b.sync.status.role, device.disk.get("meta", "term")]).toEqual(["leader", 2]);
+    go();
+    go();
+    await device.run(settled);
+    expect([before, ids(a), ids(b)]).toEqual([1, ["milk"], ["milk"]]);
+    const bases = device.disk
+      .contents()
+      ?.log.filter(([, it]) => (it as { kind: string }).kind === "base");
+    expect(bases?.every(([, it]) => (it as { term: number }).term === 2)).toBe(true);
+  });
+
   test("of opening is over when it is said to be", async () => {
     const device = createDevice();
     device.unavailable(true);
