@@ -6,9 +6,10 @@
  * 2. The trailing event of a coalescing run is decided only if nothing was logged after it (`tail`): its place may be taken.
  * 3. A fold writes the base at its position, never base + overlay. While it is encoded only the overlay moves.
  * 4. Segments of an older schema are written anew, some with each fold; memory has their rows as the app's `migrate` made them.
- * 5. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
+ * 5. A segment that could not be read is never deleted: it keeps its bytes, out of the way of those that take its range.
+ * 6. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
  */
-import { type BaseIndex, type SegmentState } from "./base-index.ts";
+import { type BaseIndex, type SegmentState, nowhere } from "./base-index.ts";
 import {
   type BaseRecord,
   type LogRecord,
@@ -196,9 +197,15 @@ export function* planFold(
       }
     }
     if (rows.length > 0) flush();
-    for (const old of list.slice(run.from, run.to)) dropped.push([run.table, old.no]);
-    list.splice(run.from, run.to - run.from, ...made);
-    next.set(run.table, list);
+    const old = list.splice(run.from, run.to - run.from, ...made);
+    for (const it of old) {
+      if (it.unread === true) list.push({ ...it, low: nowhere(it.no), pos: floor });
+      else dropped.push([run.table, it.no]);
+    }
+    next.set(
+      run.table,
+      list.toSorted((a, b) => (a.low < b.low ? -1 : 1)),
+    );
     yield;
   }
 

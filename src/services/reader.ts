@@ -108,6 +108,7 @@ function readSegment(
     ids: segment.ids,
     positions: segment.pos,
     ...(mended === true ? { mended } : {}),
+    ...(found.error === undefined ? {} : { unread: true }),
   });
   const parser = definition.tables.get(table)?.parser;
   const keep = (row: Row): void => {
