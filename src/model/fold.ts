@@ -11,6 +11,8 @@
  */
 import { type BaseIndex, type SegmentState, nowhere } from "./base-index.ts";
 import {
+  type CarriedImage,
+  imagesOf,
   type BaseRecord,
   type LogRecord,
   type Manifest,
@@ -92,6 +94,7 @@ export interface Ledger {
   settled: Watermark;
   writers: Record<string, WriterMark>;
   verdicts: readonly Verdict[];
+  carried: readonly CarriedImage[];
   readonly tail: Map<number, LogRecord>;
 }
 
@@ -109,6 +112,8 @@ export interface FoldPlan {
   /** Entries of the quarantine that were dealt with. */
   readonly released: readonly string[];
   readonly verdicts: readonly Verdict[];
+  /** The latest images of rows whose tables this code does not know: they leave the log, and have no segment here. */
+  readonly carried: readonly CarriedImage[];
   /** Log positions to delete. */
   readonly folded: readonly number[];
 }
@@ -215,9 +220,16 @@ export function* planFold(
   const dismissed = new Set<string>();
   const released = new Set<string>();
   const folded: number[] = [];
-  for (const [position, record] of ledger.tail) {
+  const carried = new Map<string, CarriedImage>();
+  const carry = (image: CarriedImage): void => {
+    const [table, id] = image;
+    if (!replica.tables.has(table)) carried.set(`${table}/${id}`, image);
+  };
+  ledger.carried.forEach(carry);
+  for (const [position, record] of Array.from(ledger.tail).toSorted(([a], [b]) => a - b)) {
     if (record.kind === "commit" ? position > settled.position : position > floor) continue;
     folded.push(position);
+    for (const image of imagesOf(record)) carry([...image, record.schema]);
     writers[record.tab] = addToMark(
       Object.hasOwn(writers, record.tab) ? writers[record.tab] : undefined,
       record.n,
@@ -258,6 +270,7 @@ export function* planFold(
     dismissed: Array.from(dismissed),
     released: Array.from(released),
     verdicts: verdicts.slice(-mostVerdicts),
+    carried: Array.from(carried.values()),
     folded,
   };
 }

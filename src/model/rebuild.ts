@@ -145,6 +145,7 @@ export function rebuildMeta(
     manifest,
     keys: [],
     verdicts: [],
+    carried: [],
   };
   const broken = Array.from(issues, ([key, reason]): Damage => ({
     key: `meta/${key}`,
