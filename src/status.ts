@@ -77,9 +77,8 @@ function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["cod
   return facts.lost === undefined ? undefined : "data_lost";
 }
 
-function phaseOf({ root, commit, memoryOnly }: StatusFacts): SyncStatus["phase"] {
-  // A connection may be back before what was not stored is.
-  if (root === "running") return memoryOnly || commit !== "flowing" ? "degraded" : "ready";
+function phaseOf({ root, memoryOnly }: StatusFacts): SyncStatus["phase"] {
+  if (root === "running") return memoryOnly ? "degraded" : "ready";
   if (root === "stopping") return "ready";
   if (root === "disconnected") return "degraded";
   return root;

@@ -46,6 +46,9 @@ function createReadiness() {
   };
 }
 
+/** What `live` says where nothing is live. */
+const idle = { connection: "connected", commits: "flowing" } as const;
+
 const leaving: ReadonlySet<LifecycleEvent> = new Set(["pagehide", "freeze"]);
 const returning: ReadonlySet<LifecycleEvent> = new Set(["pageshow", "resume", "visible"]);
 
@@ -220,6 +223,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         queue: pipeline,
         locks: {
           supported: () => environment.locks !== null,
+          hears: () => environment.channel !== null,
           visible: () => lifecycle.visible(),
           spread: () => Number.parseInt(tab.slice(0, 8), 16) / 2 ** 32,
         },
@@ -250,18 +254,18 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
 
   function readFacts(): StatusFacts {
     const { value, children } = root.getSnapshot();
-    const writer = children.commit?.getSnapshot();
-    const delayed = (writer?.context.attempts ?? 0) > 0 ? "delayed" : "flowing";
-    const live = typeof value === "string" ? value : value.live;
+    const { connection, commits } = typeof value === "string" ? idle : value.live;
+    const degraded = commits === "flowing" ? "running" : "degraded";
+    const live = connection === "connected" ? degraded : connection;
     const election = children.election?.getSnapshot();
     const doubted = election?.matches("probing") === true || election?.matches("stealing") === true;
     return {
-      root: ended ? "stopped" : live,
+      root: ended ? "stopped" : typeof value === "string" ? value : live,
       storage:
         environment.storage === null
           ? "closed"
           : (children.storage?.getSnapshot().value ?? "closed"),
-      commit: writer?.hasTag("full") === true ? "full" : delayed,
+      commit: commits,
       leading: children.handoff?.getSnapshot().matches({ leading: "serving" }) === true,
       leaderSeen: leaderSeen && !doubted,
       memoryOnly,
@@ -396,11 +400,9 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     outbox: collections.outbox,
     // What is in memory alone is decided for nobody, and in no outbox.
     pending: () => Math.max(collections.outbox.size, pipeline.undecidedEvents()),
-    isRead: () => environment.storage === null || follower.incarnation !== "",
     isStopped: () => stopping !== undefined || ended,
     stop,
-    // Not what took its place: the data is there also when it could not be opened.
-    deleteData: () => (environment.storage ?? shared.storage).destroy(name),
+    deleteData: () => shared.storage.destroy(name),
     check(user) {
       const next = readSettings(configFor(plain, user));
       if (next.name !== name) expectFree(environment, next.name);

@@ -1,4 +1,10 @@
-/** The channel to the other tabs of the device: what is sent, and what becomes of what arrives. */
+/**
+ * The channel to the other tabs of the device: what is sent, and what becomes of what arrives.
+ *
+ * It is closed on `pagehide`, as a page in the back/forward cache must not hold an open one (the first message would evict it),
+ * and on `freeze`: Chromium still delivers messages to a frozen page, whose IndexedDB callbacks do not run. A read that is begun
+ * for one would hold its transaction open until the page thaws, and block the writers of all tabs.
+ */
 import { admit } from "./model/admit.ts";
 import { type Definition } from "./model/definition.ts";
 import { type LogRecord } from "./model/log.ts";
@@ -101,7 +107,6 @@ export function createTabs(options: TabsOptions) {
     open(): void {
       channel ??= port?.open(options.name, receive, options.ignored);
     },
-    /** A page in the back/forward cache must not hold an open channel: the first message would evict it. */
     close(): void {
       channel?.close();
       channel = undefined;

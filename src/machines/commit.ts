@@ -2,19 +2,19 @@
  * commit: from memory to disk. `commit()` itself sends nothing here: it reads the gate, applies to memory and queues; one
  * `batch.ready` per microtask comes for all of it.
  *
- *  ┌────────┐ gate.open  ┌─ open ───────────────────────────────────────────────────────────────┐
- *  │ closed │───────────►│ idle ──batch.ready──► persisting ──done──► idle (at once on, if more)  │
- *  └───▲────┘            │                        │    │    │                                    │
- *      │ drained         │  aborted, lost,        │    │    └─refused──► rollingBack ──► idle     │
- *      └─────────────────│  no answer             │    └─no space──► blocked.evicting             │
- *                        │          ▼─────────────┘     something went │  │ nothing went          │
- *                        │   retrying.waiting ──after / reopened──►    │  ├─keep──► blocked.waiting │
- *                        │   retrying.ensuring ◄───────────────────────┘  │   after / page seen ▼ ▲ │
- *                        │     │    └──done──► idle ◄──done── blocked.trying ◄───────────────────┘ │
- *                        │     └─lost again──► blocked.waiting         └─reject──► full            │
- *                        │   full: rollingBack ──► idle ──batch.ready──► trying ──stored──► idle   │
- *                        │              ▲───────── no space ─────────────┘    (the one of `open`)  │
- *                        └───────────────────────────────────────────────────────────────────────┘
+ *  ┌────────┐ gate.open  ┌─ open ──────────────────────────────────────────────────────────────────┐
+ *  │ closed │───────────►│ idle ──batch.ready──► persisting ──done──► idle (at once on, if more)     │
+ *  └───▲────┘            │                        │    │    └─refused──► rollingBack ──► idle        │
+ *      │ drained         │  aborted, lost,        │    │                                            │
+ *      └─────────────────│  no answer             │    └─no space──► blocked.evicting                │
+ *                        │          ▼─────────────┘    something went │ │ nothing went               │
+ *                        │   retrying.waiting ──after / reopened──►   │ ├─reject──► rejecting ──► idle │
+ *                        │   retrying.ensuring ◄──────────────────────┘ └─keep──► blocked.waiting     │
+ *                        │     │ │ ▲                 after / page seen / reopened   │    ▲           │
+ *                        │     │ │ └────────────────────────────────────────────────┘    │           │
+ *                        │     │ └─lost again────────────────────────────────────────────┘           │
+ *                        │     └─done──► idle;  refused──► rollingBack;  no space──► blocked.evicting │
+ *                        └─────────────────────────────────────────────────────────────────────────┘
  *
  * 1. Group commit: what arrives while a transaction runs goes into the next one; one is in flight at a time. Only a page
  *    that goes away does not wait (`page.leaving`); answers about what it wrote then count in every state that waits.
@@ -22,27 +22,83 @@
  * 3. After anything but success the outcome is looked up and the record added if absent, in one transaction (`ensuring`):
  *    never added again on suspicion, never given up on suspicion (G2, G7).
  * 4. Rolled back is only what was seen to abort: refused for good, or, where the app wants it, for lack of space.
- * 5. When the data was cleared, a state at rest may find what has to be written again in flight, and `ensuring` nothing any
- *    more.
+ * 5. When the data was cleared, `idle` may find what has to be written again in flight, and `ensuring` nothing any more.
  * 6. The gate is open exactly in `open`, until `drain`. While storage is away commits flow into memory, and it is said.
  * 7. Where there is no space, cached queries go first, and the app hears of it only if none were left. Then commits wait, or
- *    are rejected one by one until one is stored (`full`), as the app chose.
+ *    are rejected, as the app chose; that is one failure, however many are rejected in a row.
  * 8. A write that is lost again after a reopen counts as one without space: a full disk closes connections (measured).
+ * 9. `commit.delayed` and `commit.full` hold until `commit.flowing`, which is told when nothing is left to look for, and by
+ *    the first success after a rejection.
  */
 import { assign, sendTo, setup } from "xstate";
 import {
-  type CommitEvent,
-  type Context,
-  type Input,
-  type PersisterCommand,
-} from "./commit-types.ts";
-import { type Failure, backoff, longLived, maxIterations, tell, tellDied } from "./common.ts";
+  type Died,
+  type Failure,
+  type Owned,
+  backoff,
+  longLived,
+  maxIterations,
+  tell,
+  tellDied,
+} from "./common.ts";
+
+export type PersisterCommand =
+  | { readonly type: "write" }
+  | { readonly type: "ensure" }
+  | { readonly type: "flush" }
+  /** Makes space for group `n`. */
+  | { readonly type: "evict"; readonly n: number };
+
+export type CommitEvent =
+  | { readonly type: "gate.open" }
+  | { readonly type: "drain" }
+  | { readonly type: "batch.ready" }
+  | { readonly type: "write.done"; readonly n: number; readonly position: number | null }
+  | { readonly type: "write.failed"; readonly n: number; readonly failure: Failure }
+  | { readonly type: "ensure.done"; readonly n: number; readonly position: number | null }
+  | { readonly type: "ensure.failed"; readonly n: number; readonly failure: Failure }
+  | { readonly type: "evict.done"; readonly n: number; readonly evicted: number }
+  | { readonly type: "storage.opened" }
+  | { readonly type: "storage.lost" }
+  | { readonly type: "page.leaving" }
+  | { readonly type: "page.returned" };
+
+export type CommitReport =
+  | Died
+  | { readonly type: "storage.suspected" }
+  | { readonly type: "commit.delayed" }
+  | { readonly type: "commit.full" }
+  | { readonly type: "commit.flowing" }
+  | { readonly type: "commit.closed" };
+
+/** The queue of commits, by reference: the machine only asks. */
+export interface QueueView {
+  /** Whether commits wait to be written. */
+  hasQueued(): boolean;
+  /** Whether group `n` is in flight, and no other is. */
+  isLastInFlight(n: number): boolean;
+  isInFlight(n: number): boolean;
+  hasInFlight(): boolean;
+  /** Whether `commit()` passes. */
+  isOpen(): boolean;
+}
+
+export interface Input extends Owned {
+  readonly queue: QueueView;
+  /** What becomes of commits for which there is no space. */
+  readonly whenFull: "keep" | "reject";
+}
+
+export interface Context extends Input {
+  /** Failures since something was stored. */
+  readonly attempts: number;
+}
 
 const failed = (event: CommitEvent): Failure | undefined =>
   event.type === "write.failed" || event.type === "ensure.failed" ? event.failure : undefined;
 
 export const commitMachine = setup({
-  types: {} as { context: Context; events: CommitEvent; input: Input; tags: "full" },
+  types: {} as { context: Context; events: CommitEvent; input: Input },
   actors: { persister: longLived<PersisterCommand>() },
   delays: {
     retryDelay: ({ context }) => backoff(context.attempts - 1),
@@ -59,25 +115,21 @@ export const commitMachine = setup({
     hasMoreInFlight: ({ context, event }) =>
       (event.type === "write.done" || event.type === "ensure.done") &&
       !context.queue.isLastInFlight(event.n),
+    hasFailed: ({ context }) => context.attempts > 0,
     hasInFlight: ({ context }) => context.queue.hasInFlight(),
     isNothingInFlight: ({ context }) => !context.queue.hasInFlight(),
     isGateClosed: ({ context }) => !context.queue.isOpen(),
     isRefused: ({ event }) => failed(event) === "refused",
     isQuota: ({ event }) => failed(event) === "quota",
-    isLost: ({ event }) => failed(event) === "lost",
     isLostAgain: ({ context, event }) => failed(event) === "lost" && context.attempts > 1,
     hasEvicted: ({ event }) => event.type === "evict.done" && event.evicted > 0,
     isRejecting: ({ context }) => context.whenFull === "reject",
-    mustReject: ({ context, event }) => failed(event) === "quota" && context.whenFull === "reject",
   },
   actions: {
     write: sendTo("persister", { type: "write" }),
     ensure: sendTo("persister", { type: "ensure" }),
     flush: sendTo("persister", { type: "flush" }),
-    evict: sendTo("persister", ({ event }) => ({
-      type: "evict",
-      n: event.type === "write.failed" || event.type === "ensure.failed" ? event.n : 0,
-    })),
+    evict: sendTo("persister", ({ event }) => ({ type: "evict", n: "n" in event ? event.n : 0 })),
     /** Provided: the group is durable: receipts, other tabs. */
     acknowledge: () => undefined,
     /** Provided: takes the refused group out of memory and rejects its receipts. */
@@ -89,6 +141,9 @@ export const commitMachine = setup({
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
     forget: assign({ attempts: 0 }),
     tellSuspected: tell({ type: "storage.suspected" }),
+    suspectIfLost: ({ context, event }) => {
+      if (failed(event) === "lost") context.owner.send({ type: "storage.suspected" });
+    },
     tellDelayed: tell({ type: "commit.delayed" }),
     tellFull: tell({ type: "commit.full" }),
     tellFlowing: tell({ type: "commit.flowing" }),
@@ -136,15 +191,6 @@ export const commitMachine = setup({
               target: "persisting",
               meta: { tid: "commit.batch" },
             },
-            drain: [
-              {
-                guard: "hasQueued",
-                target: "persisting",
-                actions: "closeGate",
-                meta: { tid: "commit.drainQueued" },
-              },
-              { target: "#commit.closed", meta: { tid: "commit.closedIdle" } },
-            ],
           },
         },
         persisting: {
@@ -157,19 +203,19 @@ export const commitMachine = setup({
                 actions: "acknowledge",
                 meta: { tid: "commit.doneOfSeveral" },
               },
-              { target: "idle", actions: ["acknowledge", "forget"], meta: { tid: "commit.done" } },
+              {
+                guard: "hasFailed",
+                target: "idle",
+                actions: ["acknowledge", "forget", "tellFlowing"],
+                meta: { tid: "commit.doneAgain" },
+              },
+              { target: "idle", actions: "acknowledge", meta: { tid: "commit.done" } },
             ],
             "write.failed": [
               { guard: "isStale", meta: { tid: "commit.staleFailed" } },
               { guard: "isRefused", target: "rollingBack", meta: { tid: "commit.refused" } },
               { guard: "isQuota", target: "blocked", meta: { tid: "commit.quota" } },
-              {
-                guard: "isLost",
-                target: "retrying",
-                actions: "tellSuspected",
-                meta: { tid: "commit.lost" },
-              },
-              { target: "retrying", meta: { tid: "commit.aborted" } },
+              { target: "retrying", actions: "suspectIfLost", meta: { tid: "commit.failed" } },
             ],
             "storage.lost": { target: "retrying", meta: { tid: "commit.storageLost" } },
           },
@@ -189,8 +235,21 @@ export const commitMachine = setup({
               target: "retrying.ensuring",
               meta: { tid: "commit.rolledBackOne" },
             },
-            { target: "idle", actions: "forget", meta: { tid: "commit.rolledBack" } },
+            {
+              target: "idle",
+              actions: ["forget", "tellFlowing"],
+              meta: { tid: "commit.rolledBack" },
+            },
           ],
+        },
+        rejecting: {
+          entry: [
+            { type: "rollBack", params: { code: "storage_full" } },
+            "forget",
+            "count",
+            "tellFull",
+          ],
+          always: { target: "idle", meta: { tid: "commit.rejected" } },
         },
         retrying: {
           initial: "waiting",
@@ -244,7 +303,6 @@ export const commitMachine = setup({
                   {
                     guard: "isRefused",
                     target: "#commit.open.rollingBack",
-                    actions: "tellFlowing",
                     meta: { tid: "commit.ensureRefused" },
                   },
                   {
@@ -259,12 +317,10 @@ export const commitMachine = setup({
                     meta: { tid: "commit.ensureLostAgain" },
                   },
                   {
-                    guard: "isLost",
                     target: "waiting",
-                    actions: "tellSuspected",
-                    meta: { tid: "commit.ensureLost" },
+                    actions: "suspectIfLost",
+                    meta: { tid: "commit.ensureFailed" },
                   },
-                  { target: "waiting", meta: { tid: "commit.ensureAborted" } },
                 ],
                 "storage.lost": { target: "waiting", meta: { tid: "commit.ensureStorageLost" } },
               },
@@ -292,7 +348,7 @@ export const commitMachine = setup({
                   },
                   {
                     guard: "isRejecting",
-                    target: "#commit.open.full",
+                    target: "#commit.open.rejecting",
                     meta: { tid: "commit.rejecting" },
                   },
                   { target: "waiting", meta: { tid: "commit.nothingToEvict" } },
@@ -311,168 +367,27 @@ export const commitMachine = setup({
               },
             },
             waiting: {
-              tags: "full",
               entry: "tellFull",
-              after: { fullDelay: { target: "trying", meta: { tid: "commit.tryAgain" } } },
+              after: {
+                fullDelay: {
+                  target: "#commit.open.retrying.ensuring",
+                  meta: { tid: "commit.tryAgain" },
+                },
+              },
               on: {
-                "page.returned": { target: "trying", meta: { tid: "commit.pageReturned" } },
-                "storage.opened": { target: "trying", meta: { tid: "commit.reopenedFull" } },
+                "page.returned": {
+                  target: "#commit.open.retrying.ensuring",
+                  meta: { tid: "commit.pageReturned" },
+                },
+                "storage.opened": {
+                  target: "#commit.open.retrying.ensuring",
+                  meta: { tid: "commit.reopenedFull" },
+                },
                 // A page that left wrote what was queued: there is space.
                 "write.done": {
-                  target: "trying",
+                  target: "#commit.open.retrying.ensuring",
                   actions: "acknowledge",
                   meta: { tid: "commit.spaceFound" },
-                },
-              },
-            },
-            trying: {
-              tags: "full",
-              entry: "ensure",
-              always: {
-                guard: "isNothingInFlight",
-                target: "#commit.open.idle",
-                actions: ["forget", "tellFlowing"],
-                meta: { tid: "commit.nothingLeftFull" },
-              },
-              on: {
-                "ensure.done": [
-                  {
-                    guard: "hasMoreInFlight",
-                    actions: "acknowledge",
-                    meta: { tid: "commit.fitsOfSeveral" },
-                  },
-                  {
-                    target: "#commit.open.idle",
-                    actions: ["acknowledge", "forget", "tellFlowing"],
-                    meta: { tid: "commit.fits" },
-                  },
-                ],
-                "ensure.failed": [
-                  {
-                    guard: "isRefused",
-                    target: "#commit.open.rollingBack",
-                    actions: "tellFlowing",
-                    meta: { tid: "commit.refusedFull" },
-                  },
-                  {
-                    guard: "mustReject",
-                    target: "evicting",
-                    meta: { tid: "commit.stillFullRejecting" },
-                  },
-                  {
-                    guard: "isLost",
-                    target: "waiting",
-                    actions: "tellSuspected",
-                    meta: { tid: "commit.lostFull" },
-                  },
-                  { target: "waiting", meta: { tid: "commit.stillFull" } },
-                ],
-                "storage.lost": { target: "waiting", meta: { tid: "commit.storageLostFull" } },
-              },
-              after: {
-                watchdog: {
-                  target: "waiting",
-                  actions: "tellSuspected",
-                  meta: { tid: "commit.watchdogFull" },
-                },
-              },
-            },
-          },
-        },
-        full: {
-          tags: "full",
-          entry: "tellFull",
-          initial: "rollingBack",
-          states: {
-            rollingBack: {
-              entry: { type: "rollBack", params: { code: "storage_full" } },
-              always: [
-                {
-                  guard: "hasInFlight",
-                  target: "#commit.open.retrying.ensuring",
-                  meta: { tid: "commit.rejectedOne" },
-                },
-                { target: "idle", actions: "forget", meta: { tid: "commit.rejected" } },
-              ],
-            },
-            idle: {
-              always: [
-                {
-                  guard: "hasInFlight",
-                  target: "#commit.open.retrying.ensuring",
-                  meta: { tid: "commit.startedOverFull" },
-                },
-                { guard: "hasQueued", target: "trying", meta: { tid: "commit.fullNext" } },
-                {
-                  guard: "isGateClosed",
-                  target: "#commit.closed",
-                  meta: { tid: "commit.fullDrained" },
-                },
-              ],
-              on: {
-                "batch.ready": {
-                  guard: "hasQueued",
-                  target: "trying",
-                  meta: { tid: "commit.fullBatch" },
-                },
-                drain: [
-                  {
-                    guard: "hasQueued",
-                    target: "trying",
-                    actions: "closeGate",
-                    meta: { tid: "commit.drainQueuedFull" },
-                  },
-                  { target: "#commit.closed", meta: { tid: "commit.closedFull" } },
-                ],
-              },
-            },
-            trying: {
-              entry: "write",
-              on: {
-                "write.done": [
-                  { guard: "isStale", meta: { tid: "commit.tryingStaleDone" } },
-                  {
-                    guard: "hasMoreInFlight",
-                    actions: "acknowledge",
-                    meta: { tid: "commit.tryingDoneOfSeveral" },
-                  },
-                  {
-                    target: "#commit.open.idle",
-                    actions: ["acknowledge", "forget", "tellFlowing"],
-                    meta: { tid: "commit.storedFull" },
-                  },
-                ],
-                "write.failed": [
-                  { guard: "isStale", meta: { tid: "commit.tryingStaleFailed" } },
-                  {
-                    guard: "isQuota",
-                    target: "rollingBack",
-                    meta: { tid: "commit.rejectedAgain" },
-                  },
-                  {
-                    guard: "isRefused",
-                    target: "#commit.open.rollingBack",
-                    actions: "tellFlowing",
-                    meta: { tid: "commit.tryingRefused" },
-                  },
-                  {
-                    guard: "isLost",
-                    target: "#commit.open.retrying",
-                    actions: "tellSuspected",
-                    meta: { tid: "commit.tryingLost" },
-                  },
-                  { target: "#commit.open.retrying", meta: { tid: "commit.tryingAborted" } },
-                ],
-                "storage.lost": {
-                  target: "#commit.open.retrying",
-                  meta: { tid: "commit.tryingStorageLost" },
-                },
-              },
-              after: {
-                watchdog: {
-                  target: "#commit.open.retrying",
-                  actions: "tellSuspected",
-                  meta: { tid: "commit.tryingWatchdog" },
                 },
               },
             },

@@ -17,6 +17,8 @@
  * 2. The lock is released on `pagehide` and `freeze`: a leader that goes into the back/forward cache holding it is never
  *    relieved (measured, docs/storage-format.md). It is asked for again on `pageshow` and `resume`.
  * 3. A leader without heartbeat for `silence` is frozen. Only a visible tab judges: timers of hidden ones are throttled.
+ *    Without a channel silence says nothing: a candidate only waits in the queue, and nobody relieves a frozen leader that was
+ *    not told of it.
  * 4. First it is asked who holds the lock (which evicts a cached page), then the request is renewed (which pumps a stuck
  *    queue), then the lock is stolen (G11). The fence in the database keeps the old leader's late writes out (G10).
  * 5. A leader whose lock was taken, or who hears of a higher term, is `demoted` at once.
@@ -46,9 +48,12 @@ export type ElectionEvent =
 export type ElectionReport = { readonly type: "election.won" } | { readonly type: "election.lost" };
 
 export interface Input extends Owned {
-  /** Whether there are locks here at all, and whether the page is visible now. */
   readonly locks: {
+    /** Whether there are locks here at all. */
     supported(): boolean;
+    /** Whether a leader would be heard. */
+    hears(): boolean;
+    /** Whether the page is visible now. */
     visible(): boolean;
     /** From 0 to 1: this tab's own, so that not all tabs do the same at once. */
     spread(): number;
@@ -69,6 +74,7 @@ export const electionMachine = setup({
   guards: {
     isUnsupported: ({ context }) => !context.locks.supported(),
     isVisible: ({ context }) => context.locks.visible(),
+    mayJudge: ({ context }) => context.locks.hears() && context.locks.visible(),
   },
   actions: {
     request: sendTo("lock", { type: "request" }),
@@ -165,8 +171,8 @@ export const electionMachine = setup({
           },
           after: {
             silence: [
-              { guard: "isVisible", target: "#election.probing", meta: { tid: "election.silent" } },
-              { target: "waiting", reenter: true, meta: { tid: "election.silentHidden" } },
+              { guard: "mayJudge", target: "#election.probing", meta: { tid: "election.silent" } },
+              { target: "waiting", reenter: true, meta: { tid: "election.unjudged" } },
             ],
           },
         },

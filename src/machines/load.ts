@@ -14,7 +14,8 @@
  *                                    └───────────┘
  *
  * 1. One readonly transaction gives the whole picture; memory changes in `replaying`, in one synchronous step.
- * 2. A read error is not an empty database: nothing is written after it (G9).
+ * 2. A read error is not an empty database: nothing is written after it (G9). What fails is read again after a growing pause
+ *    (`rereading`); after a read that the connection did not answer, that is doubted as well (`doubting`).
  * 3. Damaged pieces are stored in quarantine, with their raw bytes, before `ready` (G8). Where there is no space for them
  *    they stay where they are; a leader does not fold before it has stored them.
  * 4. What is heard of while reading is only noted (`wanted`): if this round does not bring it, one more does. A round covers
@@ -59,8 +60,6 @@ export interface Context extends Owned {
   readonly repairs: number;
   /** A position that memory has to reach. */
   readonly wanted: number;
-  /** The connection gave no answer. */
-  readonly isDoubtful: boolean;
 }
 
 export const loadMachine = setup({
@@ -87,7 +86,6 @@ export const loadMachine = setup({
     hasDamage: (_, params: { report: ReadReport }) =>
       params.report.tag === "read" && params.report.damaged > 0,
     hasTriesLeft: ({ context }) => context.mode === "again" || context.attempts < 6,
-    isDoubtful: ({ context }) => context.isDoubtful,
     isLost: (_, params: { error: unknown }) => failureOf(params.error) === "lost",
     isUnbridged: (_, params: { position: number }) => params.position < 0,
     isQuota: (_, params: { error: unknown }) => failureOf(params.error) === "quota",
@@ -98,8 +96,7 @@ export const loadMachine = setup({
       wanted: ({ context, event }) =>
         event.type === "gap.found" ? Math.max(context.wanted, event.position) : context.wanted,
     }),
-    begin: assign({ wanted: 0, isDoubtful: false }),
-    doubt: assign({ isDoubtful: true }),
+    begin: assign({ wanted: 0 }),
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
     countRepair: assign({ repairs: ({ context }) => context.repairs + 1 }),
     /** A lost connection says nothing about records. */
@@ -125,7 +122,6 @@ export const loadMachine = setup({
     careful: false,
     repairs: 0,
     wanted: 0,
-    isDoubtful: false,
   }),
   on: {
     "gap.found": { actions: "want", meta: { tid: "load.noted" } },
@@ -139,18 +135,21 @@ export const loadMachine = setup({
     rereading: {
       entry: "count",
       after: {
-        rereadDelay: [
-          // Nobody else may have noticed. After the pause: what opens at once and fails at once must not spin.
-          {
-            guard: "isDoubtful",
-            target: "reading",
-            actions: "tellSuspected",
-            meta: { tid: "load.rereadDoubtful" },
-          },
-          { target: "reading", meta: { tid: "load.reread" } },
-        ],
+        rereadDelay: { target: "reading", meta: { tid: "load.reread" } },
       },
       on: { "storage.opened": { target: "reading", meta: { tid: "load.reopened" } } },
+    },
+    doubting: {
+      entry: "count",
+      after: {
+        // Nobody else may have noticed. After the pause: what opens at once and fails at once must not spin.
+        rereadDelay: {
+          target: "reading",
+          actions: "tellSuspected",
+          meta: { tid: "load.rereadDoubtful" },
+        },
+      },
+      on: { "storage.opened": { target: "reading", meta: { tid: "load.reopenedDoubting" } } },
     },
     reading: {
       entry: "begin",
@@ -189,8 +188,7 @@ export const loadMachine = setup({
         onError: [
           {
             guard: { type: "isLost", params: ({ event }) => ({ error: event.error }) },
-            target: "rereading",
-            actions: "doubt",
+            target: "doubting",
             meta: { tid: "load.readLost" },
           },
           {

@@ -1,11 +1,12 @@
 /*
  * sync: the root. Starts and supervises the others, and says in one word how this tab is.
  *
- *  ┌─────────┐ load.ready ┌─ live ─────────────────────────────────────┐ stop ┌──────────┐ all durable, ┌─────────┐
- *  │ loading │───────────►│ running ◄── delayed or full / ok ──► degraded │─────►│ stopping │─────────────►│ stopped │
- *  └─┬────┬──┘            │    ▲── lost / opened and read ──► disconnected│      └────▲─────┘ handed over  └─────────┘
- *    │    │               └──────┬─────────────────────────────────────┘           │       or stopDeadline
- *    │    └ load.failed ► failed │ newer schema, layout or format        stop from every state
+ *  ┌─────────┐ load.ready ┌─ live: both at once ────────────────────────────────────┐ stop ┌──────────┐ all durable, ┌─────────┐
+ *  │ loading │───────────►│ connection: connected ── lost ──► disconnected         │─────►│ stopping │─────────────►│ stopped │
+ *  └─┬────┬──┘            │                ▲── opened and read ───┘                │      └────▲─────┘ handed over  └─────────┘
+ *    │    │               │ commits: flowing ──► delayed ──► full ── stored ──► flowing        │       or stopDeadline
+ *    │    │               └──────┬─────────────────────────────────────────────────┘           │
+ *    │    └ load.failed ► failed │ newer schema, layout or format              stop from every state
  *    └───── outdated ◄───────────┘
  *
  * 1. The children live as long as the root; what they report comes here, and goes on from here to whom it concerns.
@@ -15,12 +16,13 @@
  * 4. `outdated` and `failed` change nothing on disk: the gate is closed and the election retires.
  * 5. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
  *    that does not answer does not keep the app from stopping.
+ * 6. The connection and the commits go wrong independently of each other: neither hides what became of the other.
  */
 import { type AnyActorRef, sendTo, setup } from "xstate";
 import { commitMachine } from "./commit.ts";
-import { type CommitReport, type QueueView } from "./commit-types.ts";
+import { type CommitReport, type QueueView } from "./commit.ts";
 import { type Died, maxIterations } from "./common.ts";
-import { type ElectionReport, electionMachine } from "./election.ts";
+import { type Input as ElectionInput, type ElectionReport, electionMachine } from "./election.ts";
 import { type HandoffReport, handoffMachine } from "./handoff.ts";
 import { type LoadReport, loadMachine } from "./load.ts";
 import { type StorageReport, storageMachine } from "./storage.ts";
@@ -43,7 +45,7 @@ export type SyncEvent =
 
 export interface SyncInput {
   readonly queue: QueueView;
-  readonly locks: { supported(): boolean; visible(): boolean; spread(): number };
+  readonly locks: ElectionInput["locks"];
   readonly log: { isLong(): boolean; hasUndecided(): boolean };
   readonly whenFull: "keep" | "reject";
   /** Whether the app wants memory where storage is unavailable. */
@@ -185,7 +187,7 @@ export const syncMachine = setup({
       },
     },
     live: {
-      initial: "running",
+      type: "parallel",
       on: {
         "load.failed": { target: "failed", meta: { tid: "sync.recoveryFailed" } },
         "data.replaced": {
@@ -194,33 +196,47 @@ export const syncMachine = setup({
         },
       },
       states: {
-        running: {
-          on: {
-            "storage.lost": {
-              target: "disconnected",
-              actions: ["loadLost", "commitLost", "handoffLost"],
-              meta: { tid: "sync.disconnected" },
+        connection: {
+          initial: "connected",
+          states: {
+            connected: {
+              on: {
+                "storage.lost": {
+                  target: "disconnected",
+                  actions: ["loadLost", "commitLost", "handoffLost"],
+                  meta: { tid: "sync.disconnected" },
+                },
+              },
             },
-            "commit.delayed": { target: "degraded", meta: { tid: "sync.degradedDelay" } },
-            "commit.full": { target: "degraded", meta: { tid: "sync.degradedFull" } },
+            disconnected: {
+              on: {
+                "load.ready": {
+                  target: "connected",
+                  actions: ["commitOpened", "handoffOpened"],
+                  meta: { tid: "sync.reconnected" },
+                },
+              },
+            },
           },
         },
-        degraded: {
-          on: {
-            "storage.lost": {
-              target: "disconnected",
-              actions: ["loadLost", "commitLost", "handoffLost"],
-              meta: { tid: "sync.degradedDisconnected" },
+        commits: {
+          initial: "flowing",
+          states: {
+            flowing: {
+              on: {
+                "commit.delayed": { target: "delayed", meta: { tid: "sync.delayed" } },
+                "commit.full": { target: "full", meta: { tid: "sync.full" } },
+              },
             },
-            "commit.flowing": { target: "running", meta: { tid: "sync.flowing" } },
-          },
-        },
-        disconnected: {
-          on: {
-            "load.ready": {
-              target: "running",
-              actions: ["commitOpened", "handoffOpened"],
-              meta: { tid: "sync.reconnected" },
+            delayed: {
+              on: {
+                "commit.full": { target: "full", meta: { tid: "sync.delayedFull" } },
+                "commit.flowing": { target: "flowing", meta: { tid: "sync.flowing" } },
+              },
+            },
+            // Whatever else goes wrong meanwhile: it is told as full until something is stored.
+            full: {
+              on: { "commit.flowing": { target: "flowing", meta: { tid: "sync.flowingAgain" } } },
             },
           },
         },

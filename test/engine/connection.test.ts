@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { type Connection, type StoragePort } from "../../src/services/ports.ts";
 import { type EventObject, createActor, fromCallback } from "xstate";
-import { type PersisterCommand } from "../../src/machines/commit-types.ts";
+import { type PersisterCommand } from "../../src/machines/commit.ts";
 import { commitMachine } from "../../src/machines/commit.ts";
 import { type ConnectorCommand, storageMachine } from "../../src/machines/storage.ts";
 import { syncMachine } from "../../src/machines/sync.ts";
@@ -301,7 +301,7 @@ describe("a service that throws", () => {
       isOpen: () => true,
     },
     whenFull: "keep",
-    locks: { supported: () => true, visible: () => true, spread: () => 0 },
+    locks: { supported: () => true, hears: () => true, visible: () => true, spread: () => 0 },
     log: { isLong: () => false, hasUndecided: () => false },
     memory: { allowed: () => false },
   } as const;

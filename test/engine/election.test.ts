@@ -79,7 +79,12 @@ function createElections(supported: boolean) {
         clock: ownClock,
         input: {
           owner,
-          locks: { supported: () => supported, visible: () => visible, spread: () => spread },
+          locks: {
+            supported: () => supported,
+            hears: () => true,
+            visible: () => visible,
+            spread: () => spread,
+          },
         },
       },
     );
@@ -203,6 +208,25 @@ describe("with locks", () => {
     expect(a.sync.status.role).toBe("follower");
     held.release();
     a.locks.thaw();
+  });
+});
+
+describe("with locks, without a channel", () => {
+  it("G10 G11 nobody takes the lock from a leader that cannot be heard", async () => {
+    const lab = createLab();
+    const channelless = { ports: { channel: null } };
+    const [a, b] = [await lab.ready(channelless), await lab.ready(channelless)];
+    await lab.pass(3000);
+    const term = async (): Promise<unknown> =>
+      (await lab.contents()).meta?.find(([key]) => key === "term")?.[1];
+    const before = await term();
+    expect(before).toBeDefined();
+    await lab.pass(120_000);
+    expect(await term()).toBe(before);
+    expect([a, b].map(({ sync }) => sync.status.role)).toEqual(["leader", "candidate"]);
+    await a.sync.stop();
+    await lab.pass(3000);
+    expect(b.sync.status.role).toBe("leader");
   });
 });
 

@@ -39,7 +39,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
     electionMachine,
     ...[true, false].map((some) => ({
       owner,
-      locks: { supported: () => some, visible: yes, spread: () => 0 },
+      locks: { supported: () => some, hears: yes, visible: yes, spread: () => 0 },
     })),
   ],
   ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasUndecided: () => false } }],
@@ -51,7 +51,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
     {
       queue: queue(false),
       whenFull: "keep",
-      locks: { supported: yes, visible: yes, spread: () => 0 },
+      locks: { supported: yes, hears: yes, visible: yes, spread: () => 0 },
       log: { isLong: () => false, hasUndecided: () => false },
       memory: { allowed: yes },
     },

@@ -124,6 +124,43 @@ describe("a device that is full", () => {
     expect(shown(await lab.ready())).toEqual(shown(tab));
   });
 
+  it.each(["keep", "reject"] as const)(
+    "G2 is told as full until something is stored, whatever else goes wrong (%s)",
+    async (whenFull) => {
+      const lab = createLab();
+      const tab = await lab.ready({ whenFull });
+      const heal = fill(tab);
+      tab.sync.commit(added("t1"));
+      await lab.settle();
+      const full = { storage: "full", phase: "degraded", fault: { code: "storage_full" } };
+      expect(tab.sync.status).toMatchObject(full);
+      heal();
+      const ends = [
+        tab.disk.always("append", failing("aborted")),
+        tab.disk.always("ensure", failing("aborted")),
+      ];
+      tab.sync.commit(added("t2"));
+      await lab.pass(6000);
+      expect(tab.sync.status).toMatchObject(full);
+      const held = hold();
+      tab.disk.next("open", held.fault);
+      tab.disk.close("forced");
+      await lab.pass(1000);
+      expect(tab.sync.status).toMatchObject(full);
+      expect(tab.sync.getSnapshot().value).toBe("disconnected");
+      held.release();
+      await lab.pass(2000);
+      expect(tab.sync.status).toMatchObject(full);
+      expect(tab.sync.getSnapshot().value).toBe("degraded");
+      for (const end of ends) end();
+      await lab.pass(20_000);
+      expect(tab.sync.status).toMatchObject({ phase: "ready", storage: "open", fault: null });
+      expect(tab.sync.getSnapshot().value).toBe("running");
+      const ids = whenFull === "keep" ? ["t1", "t2"] : ["t2"];
+      expect(shown(await lab.ready()).todos.map(({ id }) => id)).toEqual(ids);
+    },
+  );
+
   it("stops with commits that were rejected, or that wait", async () => {
     for (const whenFull of ["keep", "reject"] as const) {
       const lab = createLab();

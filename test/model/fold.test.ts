@@ -14,7 +14,6 @@ function start() {
     settled: { position: 0, index: 0 },
     writers: {},
     verdicts: [],
-    carried: [],
     tail: new Map(),
   };
   let n = 0;

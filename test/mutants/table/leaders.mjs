@@ -78,6 +78,14 @@ export const leaders = [
     named: "G11",
   },
   {
+    id: "deaf-tab-steals",
+    why: "Where no leader can be heard, the lock is stolen from live leaders again and again.",
+    breaks: ["G10", "G11"],
+    edits: [["context.locks.hears() && context.locks.visible()", "context.locks.visible()"]],
+    tests: ["engine/election.test.ts"],
+    named: "cannot be heard",
+  },
+  {
     id: "demoted-for-good",
     why: "A tab that lost the lock never asks for it again by itself.",
     breaks: ["G11"],

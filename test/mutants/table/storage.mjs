@@ -101,6 +101,27 @@ export const storage = [
     named: "told as full",
   },
   {
+    id: "full-for-good",
+    why: "A commit that is stored after one was rejected does not end that the device is told as full.",
+    breaks: ["G2"],
+    edits: [["context.attempts > 0,", "context.attempts < 0,"]],
+    tests: ["engine/quota.test.ts"],
+    named: "G2 rejects what",
+  },
+  {
+    id: "delay-hides-full",
+    why: "A full device is told as a delay, when a write fails in another way.",
+    breaks: ["G2"],
+    edits: [
+      [
+        '"commit.flowing": { target: "flowing", meta: { tid: "sync.flowingAgain" } }',
+        '"commit.delayed": { target: "delayed", meta: { tid: "sync.hidden" } }, "commit.flowing": { target: "flowing", meta: { tid: "sync.flowingAgain" } }',
+      ],
+    ],
+    tests: ["engine/quota.test.ts"],
+    named: "whatever else goes wrong",
+  },
+  {
     id: "late-answer-not-heard",
     why: "What a leaving page wrote while another write was looked up waits for the watchdog.",
     breaks: ["G1"],
