@@ -248,14 +248,15 @@ export interface SyncActor<T extends TableSchemas, E extends EventDefinitions> {
   stop(): Promise<void>;
   /**
    * Stops, and deletes the data of this device. Rejects with `undecided` and the number of events as `pending` while some are
-   * undecided, unless forced; with `already_running` when another engine of this name was created since; and with
-   * `storage_unavailable` when the data is not gone within 10 s, as a frozen tab holds it or the disk is broken.
+   * undecided, and with `not_ready` when the data could not be read within 5 s to know that, unless forced; with
+   * `already_running` when another engine of this name was created since; and with `storage_unavailable` when the data is not
+   * gone within 10 s, as a frozen tab holds it, the disk is broken, or memory took the place of storage.
    */
   destroy(options?: { readonly force?: boolean }): Promise<void>;
   /**
    * Stops, and resolves with a new actor of the same configuration for another user, or for nobody in particular. Waits up to
-   * 5 s for decisions, then rejects with `undecided` and the number of events as `pending`, unless forced: what is left behind
-   * stays on disk until its user comes back. Rejects with `config`, `stopped`, or `already_running` (a second switch, or an
+   * 5 s for decisions, then rejects with `undecided` and the number of events as `pending`, or with `not_ready` when the data
+   * was not read by then, unless forced: what is left behind stays on disk until its user comes back. Rejects with `config`, `stopped`, or `already_running` (a second switch, or an
    * engine of that user in this page), and then nothing was stopped.
    *
    * @example

@@ -82,7 +82,8 @@ export function createFollower({
   /** What a record means beyond rows: for the index, the leader's ledger and the quarantine. */
   function note(position: number, record: LogRecord): void {
     if (record.kind === "base") {
-      index.note(record.changes);
+      // Rows of a table that this code does not know have no segment here: a fold carries them.
+      index.note(record.changes.filter(([table]) => replica.tables.has(table)));
       if (ledger !== undefined) ledger.settled = replica.settled();
     }
     if (record.kind === "dismiss" && record.from === "quarantine") {
@@ -104,7 +105,7 @@ export function createFollower({
       // Only what came back by this record: what was there already is in its place.
       for (const [name, id, row] of imagesOf(record)) {
         const table = replica.tables.get(name);
-        if (table === undefined || sameJson(replica.baseRow(table, id), row ?? undefined))
+        if (table !== undefined && sameJson(replica.baseRow(table, id), row ?? undefined))
           index.note([[name, id, row, position]]);
       }
     }
@@ -134,6 +135,13 @@ export function createFollower({
     for (const [name, rows] of base.rows) {
       const table = replica.tables.get(name);
       if (table !== undefined) for (const row of rows) publication.set(table, row.id, row);
+    }
+    // Newer than any segment; the next fold that knows the table writes them there.
+    for (const [name, id, row, position] of base.carried) {
+      const table = replica.tables.get(name);
+      if (table === undefined) continue;
+      publication.set(table, id, row ?? undefined);
+      index.note([[name, id, row, position]]);
     }
   }
 
@@ -179,6 +187,7 @@ export function createFollower({
         settled: replica.settled(),
         writers: { ...meta.writers },
         verdicts: meta.verdicts ?? [],
+        carried: meta.carried ?? [],
         tail: new Map(),
       };
     }
@@ -304,6 +313,7 @@ export function createFollower({
         settled: { position: 0, index: 0 },
         writers: {},
         verdicts: [],
+        carried: [],
         tail: new Map(),
       };
     },

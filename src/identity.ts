@@ -14,6 +14,8 @@ export interface IdentityOptions<Actor> {
   readonly outbox: Pick<Collection<Envelope>, "subscribe">;
   /** Events on this device without a decision, as far as this tab knows. */
   pending(): number;
+  /** Whether the stored data was read: before, nobody knows what is undecided in it. */
+  isRead(): boolean;
   isStopped(): boolean;
   stop(): Promise<void>;
   deleteData(): Promise<void>;
@@ -36,8 +38,11 @@ export function createIdentity<Actor>(options: IdentityOptions<Actor>) {
   let switching = false;
 
   function expectDecided(before: string, { force = false }: Options): void {
+    if (force) return;
+    if (!options.isRead())
+      throw new SyncError("not_ready", `Expected the data to be read before ${before}, got none`);
     const count = pending();
-    if (force || count === 0) return;
+    if (count === 0) return;
     const message = `Expected every event to be decided before ${before}, got ${count} undecided`;
     throw new SyncError("undecided", message, undefined, count);
   }
@@ -63,8 +68,8 @@ export function createIdentity<Actor>(options: IdentityOptions<Actor>) {
     }
   }
 
-  /** Resolves when every event is decided, or does not look as if it would be. */
-  function flush(): Promise<void> {
+  /** Resolves when `isDone`, or it does not look as if it would be. */
+  function flush(isDone: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
         clock.clearTimeout(timer);
@@ -72,7 +77,7 @@ export function createIdentity<Actor>(options: IdentityOptions<Actor>) {
         resolve();
       };
       const check = (): void => {
-        if (pending() === 0 || options.isStopped()) end();
+        if (isDone() || options.isStopped()) end();
       };
       const unsubscribe = options.outbox.subscribe(check);
       const timer = clock.setTimeout(end, flushDeadline);
@@ -82,6 +87,7 @@ export function createIdentity<Actor>(options: IdentityOptions<Actor>) {
 
   return {
     async destroy(how: Options = {}): Promise<void> {
+      if (how.force !== true && !options.isRead()) await flush(options.isRead);
       if (!turn.isLatest()) {
         const message = `Expected nobody to use the data of "${name}", got an engine that was created since`;
         throw new SyncError("already_running", message);
@@ -100,7 +106,7 @@ export function createIdentity<Actor>(options: IdentityOptions<Actor>) {
       options.check(user);
       switching = true;
       try {
-        if (how.force !== true) await flush();
+        if (how.force !== true) await flush(() => options.isRead() && pending() === 0);
         expectRunning();
         expectDecided("switchUser", how);
         // Others may have come meanwhile: nothing is stopped for a switch that fails.

@@ -104,9 +104,6 @@ export function handoffActors(shared: Shared) {
   async function plan(): Promise<FoldPlan | undefined> {
     const { ledger } = follower;
     if (ledger === undefined) return undefined;
-    // Rows of a table that this code does not know would be lost with their records.
-    for (const [table, ids] of follower.index.moved)
-      if (ids.size > 0 && !shared.definition.tables.has(table)) return undefined;
     const steps = planFold(follower.replica, follower.index, ledger, environment.clock.now());
     for (;;) {
       const step = steps.next();
@@ -132,6 +129,7 @@ export function handoffActors(shared: Shared) {
       settled: planned.settled,
       writers: planned.writers as Meta["writers"],
       verdicts: planned.verdicts,
+      carried: planned.carried,
       keys: follower.replica.keys() as Meta["keys"],
     };
     const puts: Put[] = [
@@ -168,6 +166,7 @@ export function handoffActors(shared: Shared) {
     ledger.floor = planned.floor;
     ledger.writers = planned.writers;
     ledger.verdicts = planned.verdicts;
+    ledger.carried = planned.carried;
     for (const position of planned.folded) ledger.tail.delete(position);
     const left = follower.index.outdated();
     if (follower.migration === null) return "done";

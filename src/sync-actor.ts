@@ -400,9 +400,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     outbox: collections.outbox,
     // What is in memory alone is decided for nobody, and in no outbox.
     pending: () => Math.max(collections.outbox.size, pipeline.undecidedEvents()),
+    isRead: () => environment.storage === null || follower.incarnation !== "",
     isStopped: () => stopping !== undefined || ended,
     stop,
-    deleteData: () => shared.storage.destroy(name),
+    // Not what took its place: the data is there also when it could not be opened.
+    deleteData: () => (environment.storage ?? shared.storage).destroy(name),
     check(user) {
       const next = readSettings(configFor(plain, user));
       if (next.name !== name) expectFree(environment, next.name);

@@ -10,6 +10,8 @@ export interface SegmentState extends SegmentMark {
   readonly positions: number | readonly number[];
   /** It is damaged on disk: the next fold writes what could be saved of it. */
   readonly mended?: boolean;
+  /** It could not be read: no fold deletes it. */
+  readonly unread?: boolean;
 }
 
 /** The segments of the table whose ranges hold changed rows, next to each other. `to` is exclusive. */
@@ -18,6 +20,9 @@ export interface Run {
   readonly from: number;
   readonly to: number;
 }
+
+/** Where a segment goes that could not be read, when its range is written anew: after all ids. */
+export const nowhere = (no: number): string => `\uffff${no}`;
 
 /** Whether two marks are of one record. A migration writes anew what the base at one position is: the version tells. */
 const isSame = (a: SegmentMark, b: SegmentMark): boolean =>

@@ -6,10 +6,13 @@
  * 2. The trailing event of a coalescing run is decided only if nothing was logged after it (`tail`): its place may be taken.
  * 3. A fold writes the base at its position, never base + overlay. While it is encoded only the overlay moves.
  * 4. Segments of an older schema are written anew, some with each fold; memory has their rows as the app's `migrate` made them.
- * 5. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
+ * 5. A segment that could not be read is never deleted: it keeps its bytes, out of the way of those that take its range.
+ * 6. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
  */
-import { type BaseIndex, type SegmentState } from "./base-index.ts";
+import { type BaseIndex, type SegmentState, nowhere } from "./base-index.ts";
 import {
+  type CarriedImage,
+  imagesOf,
   type BaseRecord,
   type LogRecord,
   type Manifest,
@@ -91,6 +94,7 @@ export interface Ledger {
   settled: Watermark;
   writers: Record<string, WriterMark>;
   verdicts: readonly Verdict[];
+  carried: readonly CarriedImage[];
   readonly tail: Map<number, LogRecord>;
 }
 
@@ -108,6 +112,8 @@ export interface FoldPlan {
   /** Entries of the quarantine that were dealt with. */
   readonly released: readonly string[];
   readonly verdicts: readonly Verdict[];
+  /** The latest images of rows whose tables this code does not know: they leave the log, and have no segment here. */
+  readonly carried: readonly CarriedImage[];
   /** Log positions to delete. */
   readonly folded: readonly number[];
 }
@@ -196,9 +202,15 @@ export function* planFold(
       }
     }
     if (rows.length > 0) flush();
-    for (const old of list.slice(run.from, run.to)) dropped.push([run.table, old.no]);
-    list.splice(run.from, run.to - run.from, ...made);
-    next.set(run.table, list);
+    const old = list.splice(run.from, run.to - run.from, ...made);
+    for (const it of old) {
+      if (it.unread === true) list.push({ ...it, low: nowhere(it.no), pos: floor });
+      else dropped.push([run.table, it.no]);
+    }
+    next.set(
+      run.table,
+      list.toSorted((a, b) => (a.low < b.low ? -1 : 1)),
+    );
     yield;
   }
 
@@ -208,9 +220,16 @@ export function* planFold(
   const dismissed = new Set<string>();
   const released = new Set<string>();
   const folded: number[] = [];
-  for (const [position, record] of ledger.tail) {
+  const carried = new Map<string, CarriedImage>();
+  const carry = (image: CarriedImage): void => {
+    const [table, id] = image;
+    if (!replica.tables.has(table)) carried.set(`${table}/${id}`, image);
+  };
+  ledger.carried.forEach(carry);
+  for (const [position, record] of Array.from(ledger.tail).toSorted(([a], [b]) => a - b)) {
     if (record.kind === "commit" ? position > settled.position : position > floor) continue;
     folded.push(position);
+    for (const image of imagesOf(record)) carry([...image, record.schema]);
     writers[record.tab] = addToMark(
       Object.hasOwn(writers, record.tab) ? writers[record.tab] : undefined,
       record.n,
@@ -251,6 +270,7 @@ export function* planFold(
     dismissed: Array.from(dismissed),
     released: Array.from(released),
     verdicts: verdicts.slice(-mostVerdicts),
+    carried: Array.from(carried.values()),
     folded,
   };
 }

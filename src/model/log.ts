@@ -100,4 +100,7 @@ export interface SegmentMark {
   readonly schema: number;
 }
 
+/** An image of a table that the code which folded its record does not know, and the schema that it was written with. */
+export type CarriedImage = readonly [...RowImage, schema: number];
+
 export type Manifest = Readonly<Record<string, readonly SegmentMark[]>>;

@@ -10,6 +10,7 @@
  * 5. A segment that nothing lists is listed. Where two hold the same ids the newer one holds; the other is damage.
  */
 import { type Damage } from "./admit.ts";
+import { nowhere } from "./base-index.ts";
 import { type DecodedSegment, decodeSegment, salvageSegment } from "./segment.ts";
 import { type StoredMeta, decodeRecord, format, judgeMeta, newerFormat } from "./stored.ts";
 
@@ -42,9 +43,6 @@ export interface Rebuilt {
 type Mark = StoredMeta["manifest"][string][number];
 type Listed = readonly [table: string, mark: Mark, last: string];
 
-/** After all ids: what cannot be read has no place, and keeps its bytes. */
-const nowhere = "\uffff";
-
 /** Every segment there is: what is listed stays listed. */
 function listSegments(
   segments: readonly RemainingSegment[],
@@ -62,7 +60,7 @@ function listSegments(
     const others = all.filter(([name]) => name === table);
     if (others.some(([, mark]) => mark.no === no)) continue;
     const { ids, pos, schema } = read(value);
-    const low = error === undefined ? ids[0] : `${nowhere}${no}`;
+    const low = error === undefined ? ids[0] : nowhere(no);
     const last = ids.at(-1) ?? low;
     if (
       low === undefined ||
@@ -147,6 +145,7 @@ export function rebuildMeta(
     manifest,
     keys: [],
     verdicts: [],
+    carried: [],
   };
   const broken = Array.from(issues, ([key, reason]): Damage => ({
     key: `meta/${key}`,

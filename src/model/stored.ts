@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { type Json, maxDepth, toJson } from "./json.ts";
 import {
+  type CarriedImage,
   type Envelope,
   type LogRecord,
   type Manifest,
@@ -143,13 +144,16 @@ const metaEntries = {
   keys: v.array(takenKey),
   /** The latest events that were decided otherwise than accepted: why one was rejected, null when it was superseded. */
   verdicts: v.optional(v.array(v.tuple([text, v.nullable(v.string())]))),
+  /** Rows of tables that the leader did not know, as their folded records had them: for code that knows the table. */
+  carried: v.optional(v.array(v.tuple([text, text, row, whole, whole]))),
   /** Schema of segments that do not say theirs: that of `meta` before it was raised for the first time. */
   untagged: v.optional(whole),
 };
 
 /** The entries of the `meta` store. */
-export type Meta = Omit<StoredMeta, "manifest" | "untagged" | "verdicts"> & {
+export type Meta = Omit<StoredMeta, "carried" | "manifest" | "untagged" | "verdicts"> & {
   readonly verdicts?: readonly Verdict[] | undefined;
+  readonly carried?: readonly CarriedImage[] | undefined;
   readonly untagged?: number | undefined;
   readonly manifest: Manifest;
 };
@@ -221,13 +225,20 @@ export function decodeMeta(
   const [issue] = issues;
   if (issue !== undefined)
     return { reason: `Expected "meta" to be readable: ${issue[0]}: ${issue[1]}` };
-  const { manifest, untagged, ...rest } = sound as StoredMeta;
+  const { manifest, untagged, carried, ...rest } = sound as StoredMeta;
   const older = untagged ?? rest.schema;
   const tagged = Object.entries(manifest).map(([table, marks]) => [
     table,
     marks.map((it) => ({ ...it, schema: it.schema ?? older })),
   ]);
-  return { meta: { ...rest, untagged, manifest: Object.fromEntries(tagged) as Manifest } };
+  return {
+    meta: {
+      ...rest,
+      untagged,
+      carried: jsonOf(carried) as readonly CarriedImage[] | undefined,
+      manifest: Object.fromEntries(tagged) as Manifest,
+    },
+  };
 }
 
 /** The `meta` entries of a new database. */

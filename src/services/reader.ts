@@ -8,7 +8,13 @@ import { type Damage, admit } from "../model/admit.ts";
 import { type BaseIndex, type SegmentState } from "../model/base-index.ts";
 import { type Definition } from "../model/definition.ts";
 import { showError } from "../model/json.ts";
-import { type LogRecord, type RejectedEvent, type Row, type SegmentMark } from "../model/log.ts";
+import {
+  type LogRecord,
+  type RejectedEvent,
+  type Row,
+  type RowImage,
+  type SegmentMark,
+} from "../model/log.ts";
 import { rowsFromColumns } from "../model/columns.ts";
 import { isOlder, rowOf } from "../model/migrate.ts";
 import { type DecodedSegment, decodeSegment, salvageSegment } from "../model/segment.ts";
@@ -18,6 +24,8 @@ import { type Connection, type ReadResult, type SegmentKey } from "./ports.ts";
 export interface BasePicture {
   readonly read: ReadonlyMap<string, SegmentState[]>;
   readonly rows: ReadonlyMap<string, Row[]>;
+  /** Of tables that the leader did not know when it folded, and this code does. */
+  readonly carried: readonly RowImage[];
 }
 
 export interface Picture {
@@ -108,6 +116,7 @@ function readSegment(
     ids: segment.ids,
     positions: segment.pos,
     ...(mended === true ? { mended } : {}),
+    ...(found.error === undefined ? {} : { unread: true }),
   });
   const parser = definition.tables.get(table)?.parser;
   const keep = (row: Row): void => {
@@ -134,6 +143,18 @@ function readSegment(
       });
     else if (kept.value !== null) keep(kept.value);
   }
+}
+
+/** Carried images as rows of today. */
+function takeCarried(definition: Definition, { carried = [] }: Meta, damage: Damage[]): RowImage[] {
+  return carried.flatMap(([table, id, row, pos, schema]): RowImage[] => {
+    if (!definition.tables.has(table)) return [];
+    if (row === null) return [[table, id, null, pos]];
+    const kept = rowOf(definition, table, row, schema);
+    if ("value" in kept) return [[table, id, kept.value, pos]];
+    damage.push({ key: `row/${table}/${id}`, raw: row, reason: kept.issue, schema });
+    return [[table, id, null, pos]];
+  });
 }
 
 /** Whether an id is in the range of a segment: up to the next one; the first of a table has no lower end. */
@@ -251,7 +272,14 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     // It is where it belongs.
     if (store === "quarantine") quarantine.push([String(key), { raw: null, reason }]);
   }
-  const picture = { meta, log, base: whole ? base : null, rejected, quarantine, damage };
+  const picture = {
+    meta,
+    log,
+    base: whole ? { ...base, carried: takeCarried(definition, meta, damage) } : null,
+    rejected,
+    quarantine,
+    damage,
+  };
   return { tag: "read", picture };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { type StoragePort, StorageFailure } from "../../src/services/ports.ts";
 import { failing, hold } from "../support/faulty-storage.ts";
 import { type Tab, added, codeOf, createLab, scope, shown, slid, stateOf } from "../support/lab.ts";
 import { openTodos } from "../support/todos.ts";
@@ -93,6 +94,52 @@ describe("destroy", () => {
     await expect(tab.sync.destroy()).rejects.toMatchObject({ code: "undecided", pending: 1 });
     expect((await lab.contents())["log"]?.length).toBe(1);
     await tab.sync.destroy({ force: true });
+    expect(await lab.contents()).toEqual({});
+  });
+
+  it("before the data is read waits for what is undecided in it", async () => {
+    const lab = createLab();
+    const writer = await lab.ready({ ports: { locks: null } });
+    await writer.sync.commit(slid(1)).durable;
+    await writer.sync.stop();
+    const tab = lab.openTab({ ports: { locks: null } });
+    await expect(tab.sync.destroy()).rejects.toMatchObject({ code: "undecided", pending: 1 });
+    await tab.sync.stop();
+    // Where it cannot be read nobody knows.
+    const blind = lab.openTab();
+    blind.disk.always("read", failing("aborted"));
+    const refused = codeOf(blind.sync.destroy());
+    await lab.pass(5000);
+    expect(await refused).toBe("not_ready");
+    expect((await lab.contents())["log"]?.length).toBe(1);
+    const gone = blind.sync.destroy({ force: true });
+    await lab.pass(6000);
+    await gone;
+    expect(await lab.contents()).toEqual({});
+  });
+
+  it("where storage was unavailable, and memory took its place, says that the data is still there", async () => {
+    const lab = createLab();
+    const writer = await lab.ready();
+    await writer.sync.commit(added("t1")).settled;
+    await writer.sync.stop();
+    const refusal = Promise.reject(new Error("no storage"));
+    refusal.catch(() => undefined);
+    let answer: Promise<void> = refusal;
+    const storage: StoragePort = {
+      open: () => Promise.reject(new StorageFailure("unavailable", "no storage")),
+      destroy: async (name) => {
+        await answer;
+        await lab.base.destroy(name);
+      },
+    };
+    const tab = lab.openTab({ storage: "memory-if-unavailable", ports: { storage } });
+    await lab.pass(20_000);
+    expect(tab.sync.status.storage).toBe("memory");
+    expect(await codeOf(tab.sync.destroy())).toBe("storage_unavailable");
+    expect((await lab.contents())["log"]?.length).toBe(1);
+    answer = Promise.resolve();
+    await tab.sync.destroy();
     expect(await lab.contents()).toEqual({});
   });
 

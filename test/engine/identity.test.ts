@@ -115,6 +115,18 @@ describe("switchUser", () => {
     expect(tab.sync.status.phase).toBe("stopped");
   });
 
+  it("while it loads asks of what is undecided on disk all the same", async () => {
+    const lab = createLab();
+    const writer = await lab.ready({ ports: { locks: null } });
+    await writer.sync.commit(slid(1)).durable;
+    await writer.sync.stop();
+    const tab = lab.openTab({ ports: { locks: null } });
+    const refused = tab.sync.switchUser("ben").catch((error: unknown) => error);
+    await lab.pass(6000);
+    expect(await refused).toMatchObject({ code: "undecided", pending: 1 });
+    expect(tab.sync.status.phase).toBe("ready");
+  });
+
   it("G1 by force leaves what is undecided on disk, where it is when its user comes back", async () => {
     const lab = createLab();
     const tab = await lab.ready({ user: "anna", ports: { locks: null } });

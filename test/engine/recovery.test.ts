@@ -117,6 +117,40 @@ describe("a record that cannot be read", () => {
     const { segments = [] } = await lab.contents();
     expect(segments.map(([key]) => String(key))).toEqual(["settings,2", "todos,1"]);
   });
+
+  it("G9 a segment that cannot be read keeps its bytes when its range is written anew, for the day it can", async () => {
+    const disk = createLosingStorage();
+    const lab = createLab({ wrap: disk.wrap });
+    const writer = await lab.ready();
+    await writer.sync.commit([added("t1"), added("t3")]).durable;
+    await lab.pass(5000);
+    await writer.sync.stop();
+    disk.lose("segments", ["todos", 1]);
+    const leader = await lab.ready();
+    const follower = await lab.ready();
+    for (const id of ["t2", "t4"]) {
+      await leader.sync.commit(added(id)).durable;
+      await lab.pass(5000);
+    }
+    const { segments = [] } = await lab.contents();
+    expect(segments.map(([key]) => String(key))).toEqual(["todos,1", "todos,3"]);
+    for (const tab of [leader, follower, await lab.ready()]) {
+      expect(idsOf(tab)).toEqual(["t2", "t4"]);
+      expect(quarantined(tab)).toEqual(["segment/todos/1"]);
+      await tab.sync.stop();
+    }
+    disk.find("segments", ["todos", 1]);
+    const tab = await lab.ready();
+    expect(idsOf(tab)).toEqual(["t2", "t4"]);
+    expect(tab.sync.quarantine.list()).toMatchObject([
+      { id: "segment/todos/1", raw: { ids: ["t1", "t3"] } },
+    ]);
+    await tab.sync.commit(added("t5")).durable;
+    await lab.pass(5000);
+    const fresh = await lab.ready();
+    expect(idsOf(fresh)).toEqual(["t2", "t4", "t5"]);
+    expect(fresh.sync.quarantine.list()).toMatchObject([{ raw: { ids: ["t1", "t3"] } }]);
+  });
 });
 
 describe("a damaged segment", () => {

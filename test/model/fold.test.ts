@@ -14,6 +14,7 @@ function start() {
     settled: { position: 0, index: 0 },
     writers: {},
     verdicts: [],
+    carried: [],
     tail: new Map(),
   };
   let n = 0;

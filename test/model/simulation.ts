@@ -205,7 +205,7 @@ export function createWorld(size: number) {
         log: Array.from(log)
           .filter(([position]) => position > after)
           .map(([position, record]) => [position, travel(record)] as const),
-        base: whole ? { read, rows: into } : null,
+        base: whole ? { read, rows: into, carried: [] } : null,
         rejected: structuredClone(Array.from(rejected.values())),
         quarantine: [],
         damage: [],

@@ -67,6 +67,8 @@ export function createLosingStorage() {
       ...disk,
       open: async (name, events) => wrap(await disk.open(name, events)),
     }),
+    /** It was not gone for good. */
+    find: (store: StoreName, key: StoreKey) => gone.get(store)?.delete(JSON.stringify(key)),
     lose(store: StoreName, key: StoreKey): void {
       gone.set(store, (gone.get(store) ?? new Set()).add(JSON.stringify(key)));
     },

@@ -6,6 +6,24 @@
 /** @type {readonly Mutant[]} */
 export const versions = [
   {
+    id: "rows-of-unknown-tables-dropped",
+    why: "A fold deletes the records of rows whose table this code does not know, and keeps the rows nowhere.",
+    breaks: ["G9"],
+    edits: [["carried: planned.carried,", "carried: [],"]],
+    tests: ["engine/tables.test.ts"],
+    named: "table",
+  },
+  {
+    id: "carried-rows-not-written",
+    why: "Carried rows are shown, and no fold writes them where they belong.",
+    breaks: ["G6"],
+    edits: [
+      ["index.note([[name, id, row, position]]); } } /** A fold adds", "} } /** A fold adds"],
+    ],
+    tests: ["engine/tables.test.ts"],
+    named: "table",
+  },
+  {
     id: "term-not-raised-with-schema",
     why: "The version is raised alone: an older leader goes on writing.",
     breaks: ["G10"],

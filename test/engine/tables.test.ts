@@ -1,0 +1,143 @@
+/** Versions of an app that drop a table, and bring it back. */
+import { describe, expect, it } from "vitest";
+import * as v from "valibot";
+import { type JsonObject, createSyncActor, defineEvent, upsert } from "../../src/index.ts";
+import { failing } from "../support/faulty-storage.ts";
+import { type Lab, added, createLab, removed, renamed, slid } from "../support/lab.ts";
+import { openTodos } from "../support/todos.ts";
+
+const metaOf = async (lab: Lab, key: string): Promise<unknown> =>
+  (await lab.contents())["meta"]?.find(([found]) => found === key)?.[1];
+
+/** Rows in segments, and later ones that are decided and not folded yet. */
+async function leaveUnfolded(lab: Lab): Promise<void> {
+  const tab = await lab.ready();
+  await tab.sync.commit([added("t1"), added("t2"), slid(1)]).durable;
+  await lab.pass(3000);
+  expect((await lab.contents())["log"]).toEqual([]);
+  await tab.sync.commit([removed("t1"), renamed("t2", "Bread"), added("t3"), slid(9)]).durable;
+  tab.disk.next("lead", (run) => run());
+  tab.disk.next("lead", failing("aborted"));
+  await lab.pass(2100);
+  tab.kill();
+  const kinds = Array.from((await lab.log()).values(), (record) => record?.kind);
+  expect(kinds).toEqual(["commit", "base"]);
+}
+
+/** A version without todos. */
+const openWithoutTodos = (lab: Lab) => {
+  const { environment } = lab.openTab({ name: "elsewhere" });
+  return createSyncActor({
+    name: "todos",
+    schema: { version: 2 },
+    tables: { settings: v.object({ id: v.string(), value: v.number() }) },
+    events: { sliderMoved: defineEvent({ schema: v.object({ value: v.number() }) }) },
+    materializers: { sliderMoved: ({ value }) => [upsert("settings", { id: "slider", value })] },
+    environment,
+  });
+};
+
+/** A version that has them again. */
+const openAgain = (lab: Lab) => {
+  const { environment } = lab.openTab({ name: "elsewhere" });
+  const migrate = (table: string, row: JsonObject, from: number): JsonObject => {
+    const { text } = row;
+    return table === "todos" && typeof text === "string" && from < 3
+      ? { ...row, text: `${text}!` }
+      : row;
+  };
+  return openTodos({ environment, schema: { version: 3, migrate } });
+};
+
+describe("a table that is dropped", () => {
+  it("does not keep the log from being folded, and has its latest rows when it comes back", async () => {
+    const lab = createLab();
+    await leaveUnfolded(lab);
+    const without = openWithoutTodos(lab);
+    await without.ready;
+    await lab.pass(5000);
+    expect(without.tables.settings.toArray()).toEqual([{ id: "slider", value: 9 }]);
+    expect((await lab.contents())["log"]).toEqual([]);
+    const carried = (await metaOf(lab, "carried")) as readonly (readonly unknown[])[];
+    expect(carried.map(([table, id, row]) => [table, id, row === null])).toEqual([
+      ["todos", "t1", true],
+      ["todos", "t2", false],
+      ["todos", "t3", false],
+    ]);
+    // More of them are carried on by each fold.
+    await without.commit({ name: "sliderMoved", payload: { value: 10 } }).durable;
+    await lab.pass(5000);
+    expect((await lab.contents())["log"]).toEqual([]);
+    expect(await metaOf(lab, "carried")).toEqual(carried);
+    await without.stop();
+
+    // First they are carried, then in segments, and migrated once.
+    for (let round = 0; round < 3; round += 1) {
+      const sync = openAgain(lab);
+      await sync.ready;
+      const rows = [
+        { id: "t2", text: "Bread!", done: false },
+        { id: "t3", text: "Milk!", done: false },
+      ];
+      expect(sync.tables.todos.toArray()).toEqual(rows);
+      expect(sync.tables.settings.get("slider")).toEqual({ id: "slider", value: 10 });
+      await lab.pass(3000);
+      await sync.commit(slid(10)).durable;
+      await lab.pass(6000);
+      expect(await metaOf(lab, "carried")).toEqual([]);
+      expect((await lab.contents())["log"]).toEqual([]);
+      expect(sync.tables.todos.toArray()).toEqual(rows);
+      expect(sync.status.quarantined).toBe(0);
+      await sync.stop();
+    }
+  });
+
+  it("gives back what a fold carried to older tabs that know the table", async () => {
+    const lab = createLab();
+    await leaveUnfolded(lab);
+    const { environment } = lab.openTab({ name: "elsewhere" });
+    // Of the same schema: nobody is outdated.
+    const without = createSyncActor({
+      name: "todos",
+      tables: { settings: v.object({ id: v.string(), value: v.number() }) },
+      events: { sliderMoved: defineEvent({ schema: v.object({ value: v.number() }) }) },
+      materializers: { sliderMoved: ({ value }) => [upsert("settings", { id: "slider", value })] },
+      environment,
+    });
+    await without.ready;
+    const knows = await lab.ready();
+    await lab.pass(5000);
+    expect(without.status.role).toBe("leader");
+    expect((await lab.contents())["log"]).toEqual([]);
+    const rows = [
+      { id: "t2", text: "Bread", done: false },
+      { id: "t3", text: "Milk", done: false },
+    ];
+    expect(knows.sync.tables.todos.toArray()).toEqual(rows);
+    expect((await lab.ready()).sync.tables.todos.toArray()).toEqual(rows);
+    await without.stop();
+    await lab.pass(3000);
+    await knows.sync.commit(slid(10)).durable;
+    await lab.pass(5000);
+    expect(await metaOf(lab, "carried")).toEqual([]);
+    expect((await lab.ready()).sync.tables.todos.toArray()).toEqual(rows);
+    await knows.sync.commit(renamed("t3", "Oat milk")).durable;
+    await lab.pass(5000);
+    expect((await lab.ready()).sync.tables.todos.toArray()).toEqual([
+      rows[0],
+      { ...rows[1], text: "Oat milk" },
+    ]);
+  });
+
+  it("puts carried rows that are not valid any more into quarantine", async () => {
+    const lab = createLab();
+    const first = await lab.ready();
+    await first.sync.commit(added("t1")).durable;
+    await lab.pass(3000);
+    await first.sync.stop();
+    await lab.put("meta", "carried", [["todos", "t9", { id: "t9", text: 5 }, 1, 1]]);
+    const { sync } = await lab.ready();
+    expect(sync.quarantine.list()).toMatchObject([{ id: "row/todos/t9", raw: { text: 5 } }]);
+    expect(sync.tables.todos.toArray().map(({ id }) => id)).toEqual(["t1"]);
+  });
+});
