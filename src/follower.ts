@@ -137,12 +137,11 @@ export function createFollower({
       if (table !== undefined) for (const row of rows) publication.set(table, row.id, row);
     }
     // Newer than any segment; the next fold that knows the table writes them there.
-    for (const [name, id, row, position] of base.carried) {
+    for (const [name, id, row] of base.carried) {
       const table = replica.tables.get(name);
-      if (table === undefined) continue;
-      publication.set(table, id, row ?? undefined);
-      index.note([[name, id, row, position]]);
+      if (table !== undefined) publication.set(table, id, row ?? undefined);
     }
+    index.note(base.carried);
   }
 
   /** A fold adds no record: only this tells that the segments of a picture are others by now. */

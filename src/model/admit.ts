@@ -21,6 +21,24 @@ export interface Admitted {
   readonly damage: readonly Damage[];
 }
 
+/**
+ * An image as today's rows are, migrated and with defaults; a deletion where its table refuses the row, which is damage then.
+ * Rows of tables that this code does not know are not shown, and not judged.
+ */
+export function admitImage(
+  definition: Definition,
+  image: RowImage,
+  schema: number,
+  damage: Damage[],
+): RowImage {
+  const [table, id, row, pos] = image;
+  if (row === null || !definition.tables.has(table)) return image;
+  const kept = rowOf(definition, table, row, schema);
+  if ("value" in kept) return kept.value === row ? image : [table, id, kept.value, pos];
+  damage.push({ key: `row/${table}/${id}`, raw: row, reason: kept.issue, schema });
+  return [table, id, null, pos];
+}
+
 /** A stored record, checked; undefined when it is none. An image of a row that its table refuses becomes a deletion. */
 export function admit(definition: Definition, stored: unknown): Admitted | undefined {
   const record = decodeRecord(stored);
@@ -29,16 +47,7 @@ export function admit(definition: Definition, stored: unknown): Admitted | undef
   const images = imagesOf(record);
   if (images.length === 0) return { record, damage };
   const { schema } = record;
-  const check = (image: RowImage): RowImage => {
-    const [table, id, row, pos] = image;
-    // Rows of tables that this code does not know are not shown, and not judged.
-    if (row === null || !definition.tables.has(table)) return image;
-    // As the row will be when it is read from its segment: migrated, and with its defaults.
-    const kept = rowOf(definition, table, row, schema);
-    if ("value" in kept) return kept.value === row ? image : [table, id, kept.value, pos];
-    damage.push({ key: `row/${table}/${id}`, raw: row, reason: kept.issue, schema });
-    return [table, id, null, pos];
-  };
+  const check = (image: RowImage): RowImage => admitImage(definition, image, schema, damage);
   const checked = { [record.kind === "base" ? "changes" : "rows"]: images.map(check) };
   return { record: Object.freeze({ ...record, ...checked }), damage };
 }

@@ -260,6 +260,7 @@ export function freshMeta(
     manifest: {},
     keys: [],
     verdicts: [],
+    carried: [],
   };
   return new Map(Object.entries(meta));
 }

@@ -4,7 +4,7 @@
  * Failure modes: a read error rejects, and nothing is concluded from it (G9). A piece that does not decode or validate is
  * damage: it is left out of the picture and handed over with its raw bytes and the reason (G8).
  */
-import { type Damage, admit } from "../model/admit.ts";
+import { type Damage, admit, admitImage } from "../model/admit.ts";
 import { type BaseIndex, type SegmentState } from "../model/base-index.ts";
 import { type Definition } from "../model/definition.ts";
 import { showError } from "../model/json.ts";
@@ -145,18 +145,6 @@ function readSegment(
   }
 }
 
-/** Carried images as rows of today. */
-function takeCarried(definition: Definition, { carried = [] }: Meta, damage: Damage[]): RowImage[] {
-  return carried.flatMap(([table, id, row, pos, schema]): RowImage[] => {
-    if (!definition.tables.has(table)) return [];
-    if (row === null) return [[table, id, null, pos]];
-    const kept = rowOf(definition, table, row, schema);
-    if ("value" in kept) return [[table, id, kept.value, pos]];
-    damage.push({ key: `row/${table}/${id}`, raw: row, reason: kept.issue, schema });
-    return [[table, id, null, pos]];
-  });
-}
-
 /** Whether an id is in the range of a segment: up to the next one; the first of a table has no lower end. */
 function rangeOf(marks: readonly SegmentMark[], { low }: SegmentMark): (id: string) => boolean {
   const at = marks.findIndex((it) => it.low === low);
@@ -272,10 +260,15 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     // It is where it belongs.
     if (store === "quarantine") quarantine.push([String(key), { raw: null, reason }]);
   }
+  const carried = (whole ? (meta.carried ?? []) : [])
+    .filter(([table]) => definition.tables.has(table))
+    .map(([table, id, row, pos, schema]) =>
+      admitImage(definition, [table, id, row, pos], schema, damage),
+    );
   const picture = {
     meta,
     log,
-    base: whole ? { ...base, carried: takeCarried(definition, meta, damage) } : null,
+    base: whole ? { ...base, carried } : null,
     rejected,
     quarantine,
     damage,

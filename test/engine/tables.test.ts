@@ -37,15 +37,16 @@ const openWithoutTodos = (lab: Lab) => {
   });
 };
 
+const migrate = (table: string, row: JsonObject, from: number): JsonObject => {
+  const { text } = row;
+  return table === "todos" && typeof text === "string" && from < 3
+    ? { ...row, text: `${text}!` }
+    : row;
+};
+
 /** A version that has them again. */
 const openAgain = (lab: Lab) => {
   const { environment } = lab.openTab({ name: "elsewhere" });
-  const migrate = (table: string, row: JsonObject, from: number): JsonObject => {
-    const { text } = row;
-    return table === "todos" && typeof text === "string" && from < 3
-      ? { ...row, text: `${text}!` }
-      : row;
-  };
   return openTodos({ environment, schema: { version: 3, migrate } });
 };
 

@@ -246,19 +246,6 @@ export const leaders = [
     named: "whose place",
   },
   {
-    id: "unknown-rows-folded-away",
-    why: "A fold deletes base records with rows of tables that this code does not know.",
-    breaks: ["G9"],
-    edits: [
-      [
-        "if (ids.size > 0 && !shared.definition.tables.has(table)) return undefined;",
-        "void [table, ids];",
-      ],
-    ],
-    tests: ["engine/fold.test.ts"],
-    named: "unknown here",
-  },
-  {
     id: "channel-open-in-the-cache",
     why: "A page in the back/forward cache listens: the first message would evict it.",
     breaks: ["G11"],

@@ -17,9 +17,7 @@ export const versions = [
     id: "carried-rows-not-written",
     why: "Carried rows are shown, and no fold writes them where they belong.",
     breaks: ["G6"],
-    edits: [
-      ["index.note([[name, id, row, position]]); } } /** A fold adds", "} } /** A fold adds"],
-    ],
+    edits: [["index.note(base.carried);", ""]],
     tests: ["engine/tables.test.ts"],
     named: "table",
   },
