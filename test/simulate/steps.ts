@@ -118,7 +118,7 @@ const onPage =
 /** How often each step is drawn, and what it does. Those without a tab begin their sentence themselves. */
 const catalogue = {
   open: [8, ({ world, step }) => open(world, step.slot, newest(world))],
-  openNewer: [1, ({ world, step }) => open(world, step.slot, 2)],
+  openNewer: [2.5, ({ world, step }) => open(world, step.slot, 2)],
   commit: [26, commit],
   commitSeveral: [10, commit],
   slide: [6, commit],

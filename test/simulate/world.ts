@@ -215,7 +215,7 @@ export function createWorld(seed: number) {
       }
       // Several reads may wait for an answer that never comes, a minute each.
       await device.pass(90_000);
-      for (let minutes = 0; minutes < 15 && !alive().every(isDone); minutes += 1)
+      for (let minutes = 0; minutes < 6 && !alive().every(isDone); minutes += 1)
         await device.pass(60_000);
       expectNoTrouble();
       const fresh = this.open(Math.max(1, history.epochs.at(-1)?.schema ?? 1));
@@ -267,8 +267,10 @@ export function createWorld(seed: number) {
 }
 
 /** Nothing of it waits any more. */
-const isDone = ({ sync: { status } }: Tab): boolean =>
-  status.phase === "outdated" || (status.phase === "ready" && status.pending === 0);
+const isDone = ({ sync: { status }, units }: Tab): boolean =>
+  status.phase === "outdated"
+    ? units.every(({ durable, adopted }) => adopted || durable !== "pending")
+    : status.phase === "ready" && status.pending === 0;
 
 const clean = (row: object): unknown => JSON.parse(JSON.stringify(row));
 
