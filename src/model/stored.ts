@@ -200,7 +200,7 @@ export function judgeMeta(
   const issues = new Map<keyof Meta, string>();
   const sound: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(metaEntries) as [keyof Meta, v.GenericSchema][]) {
-    const result = v.safeParse(schema, stored.get(key));
+    const result = v.safeParse(schema, stored.get(key), careful);
     if (!result.success) issues.set(key, result.issues[0].message);
     else if (result.output !== undefined) sound[key] = result.output;
   }

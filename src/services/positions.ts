@@ -9,10 +9,11 @@ import { StorageFailure } from "./ports.ts";
 import { type Transaction, isNamed, write } from "./transaction.ts";
 
 /** Keys beyond it are nobody's positions: they stay where they are, and are not looked at. */
-const highest = 2 ** 52;
+const highest = 2 ** 52 - 1;
 
 /** Keys after this position that can be positions; others than integers are left out by `isPosition`. */
-export const after = (position: number): IDBKeyRange => IDBKeyRange.bound(position, highest, true);
+export const after = (position: number): IDBKeyRange =>
+  IDBKeyRange.bound(Math.min(position, highest), highest + 1, true, true);
 
 /** Whether the key can be the position of a record that was added after `known`. */
 export const isPosition = (key: unknown, known = 0): key is number =>
@@ -48,6 +49,11 @@ export async function addByHand(
     tx.objectStore("meta").get("floor"),
   ]);
   const next = Math.max(newest, known, isPosition(floor) ? floor : 0) + 1;
+  if (next + records.length > highest)
+    throw new StorageFailure(
+      "refused",
+      "Expected a position for the record, got none that is free",
+    );
   return Promise.all(
     records.map((record, at) => write(() => log.add(record, next + at) as Promise<number>)),
   );

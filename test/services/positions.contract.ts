@@ -30,7 +30,7 @@ export const positionsContract = (subject: string, makeFactory: () => IDBFactory
   };
 
   describe(`${subject}, the keys of its log`, () => {
-    test.each([2 ** 53, 2 ** 53 - 1, Number.POSITIVE_INFINITY])(
+    test.each([2 ** 52, 2 ** 53, 2 ** 53 - 1, Number.POSITIVE_INFINITY])(
       "G8 goes on by hand where a record under %d has used them up",
       async (key) => {
         const { connect, raw } = setUp();
@@ -62,6 +62,23 @@ export const positionsContract = (subject: string, makeFactory: () => IDBFactory
         });
       },
     );
+
+    test("refuses a record where no position is left, and reads on", async () => {
+      const { connect, raw } = setUp();
+      const connection = await connect();
+      const last = 2 ** 52 - 1;
+      await raw((log) => log.put(commitRecord(1), last));
+      await expect(connection.append(commitRecord(2), "relaxed")).rejects.toMatchObject({
+        kind: "refused",
+      });
+      const { log } = await connection.read({
+        after: last,
+        segments: () => [],
+        onSegment() {},
+      });
+      expect(log).toEqual([]);
+      expect((await readAll(connection)).log).toEqual([[last, commitRecord(1)]]);
+    });
 
     test("G7 gives no position twice where the browser has lost count", async () => {
       const { connect, raw } = setUp();
