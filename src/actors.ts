@@ -143,13 +143,13 @@ function loadActors(shared: Shared) {
     }
     shared.reason = undefined;
     ({ picture } = outcome);
+    if (follower.isOther(picture)) shared.unkept.clear();
     source = connection;
     return { tag: "read", damaged: damage.length };
   }
 
   async function quarantine(): Promise<void> {
-    if (picture !== undefined)
-      await keepDamage(connected(shared), picture, environment.clock.now());
+    if (picture !== undefined) await keepDamage(shared, connected(shared), picture.damage);
   }
 
   async function replay(): Promise<number> {

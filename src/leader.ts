@@ -52,9 +52,7 @@ export function handoffActors(shared: Shared) {
         throw new StorageFailure("lost", `Expected readable data, got ${outcome.tag}`);
       const { picture } = outcome;
       if (picture.meta.schema > shared.schema) return "newer";
-      if (picture.damage.length > 0) {
-        await keepDamage(recognised(shared), picture, environment.clock.now());
-      }
+      await keepDamage(shared, recognised(shared), picture.damage);
       if (signal.aborted) break;
       if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;
     }
@@ -117,6 +115,8 @@ export function handoffActors(shared: Shared) {
     const connection = recognised(shared);
     const before = movedNow();
     const planned = await plan();
+    // What memory leaves out is written over: that has to be kept before.
+    await keepDamage(shared, connection, []);
     const { ledger } = follower;
     // The data that was planned for may be gone.
     if (connection !== shared.recognised) return "nothing";

@@ -1,6 +1,7 @@
 /** What the services of one tab share, and what each of them may ask of it. */
 import { type QuarantineEntry, type SyncExport } from "./api.ts";
 import { type Follower } from "./follower.ts";
+import { type Damage } from "./model/admit.ts";
 import { type Definition } from "./model/definition.ts";
 import { type Pipeline } from "./pipeline.ts";
 import {
@@ -35,6 +36,8 @@ export interface Shared {
   term: number | undefined;
   /** Why loading failed, for the status. */
   reason: string | undefined;
+  /** Damage that memory leaves out, and that storage had no space to keep, by key: no fold before it is kept. */
+  readonly unkept: Map<string, Damage>;
   /** What is stored, as it is, when nothing of it was understood. */
   unreadable: SyncExport["unreadable"];
   readonly randomName: () => string;
@@ -66,17 +69,24 @@ export async function answered<Answer>(shared: Shared, asking: Promise<Answer>):
   throw new StorageFailure("lost", "Expected an answer in time, got one of a connection before");
 }
 
-/** Stores damaged pieces with their raw bytes, under keys that say where they were: doing it twice is doing it once. */
+/**
+ * Stores damaged pieces with their raw bytes, under keys that say where they were: doing it twice is doing it once. Those that
+ * could not be stored before are stored as well.
+ */
 export async function keepDamage(
+  { unkept, environment }: Shared,
   connection: Connection,
-  picture: Picture,
-  now: number,
+  damage: readonly Damage[],
 ): Promise<void> {
-  const puts = picture.damage.map(({ key, ...rest }): readonly [string, unknown] => [
-    key,
-    { ...rest, at: now },
-  ]);
-  await connection.quarantine(puts, []);
+  for (const it of damage) unkept.set(it.key, it);
+  if (unkept.size === 0) return;
+  const at = environment.clock.now();
+  const all = Array.from(unkept.values());
+  await connection.quarantine(
+    all.map(({ key, ...rest }) => [key, { ...rest, at }]),
+    [],
+  );
+  for (const it of all) if (unkept.get(it.key) === it) unkept.delete(it.key);
 }
 
 /** Quarantined pieces by their place, as stored. */

@@ -169,6 +169,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     thrownAway: false,
     term: undefined,
     reason: undefined,
+    unkept: new Map(),
     unreadable: [],
     randomName,
     lost(rows, kept, reason) {

@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { failing } from "../support/faulty-storage.ts";
+import { type Lab, added, createLab, scope, shown } from "../support/lab.ts";
+
+const kept = async (lab: Lab): Promise<readonly unknown[]> =>
+  ((await lab.contents())["quarantine"] ?? []).map(([key]) => key);
+
+/** Leaves todos behind one of which is damaged. */
+async function damageRow(lab: Lab): Promise<void> {
+  const writer = await lab.ready();
+  await writer.sync.commit([added("t1"), added("t3")]).durable;
+  await lab.pass(5000);
+  await writer.sync.stop();
+  const { segments = [] } = await lab.contents();
+  const [key, value] = segments[0] as [IDBValidKey, { columns: [string, unknown[]][] }];
+  const columns = value.columns.map(([name, [, last]]) => [name, [{ not: name }, last]]);
+  await lab.put("segments", key, { ...value, columns });
+}
+
+describe("damage for which there was no space in quarantine", () => {
+  it("G8 G9 of a row is kept before a fold writes over it, however long there is no space", async () => {
+    const lab = createLab();
+    await damageRow(lab);
+    const tab = lab.openTab();
+    const heal = tab.disk.always("quarantine", failing("quota"));
+    await tab.sync.ready;
+    await tab.sync.commit(added("t2")).durable;
+    await lab.pass(10_000);
+    expect(tab.sync.quarantine.list().map(({ id }) => id)).toEqual(["row/todos/t1"]);
+    const { segments = [] } = await lab.contents();
+    expect(segments).toMatchObject([[["todos", 1], { ids: ["t1", "t3"] }]]);
+    heal();
+    await lab.pass(70_000);
+    expect((await lab.contents())["segments"]).toMatchObject([
+      [["todos", 2], { ids: ["t2", "t3"] }],
+    ]);
+    expect(await kept(lab)).toEqual(["row/todos/t1"]);
+  });
+
+  it("G8 G9 of a record that a leader meets is kept before a fold deletes it", async () => {
+    const lab = createLab();
+    const tab = await lab.ready();
+    await tab.sync.commit(added("t1")).durable;
+    await lab.pass(5000);
+    await lab.put("log", undefined, { kind: "commit", junk: 1 });
+    tab.disk.next("quarantine", failing("quota"));
+    await lab.pass(15_000);
+    await tab.sync.commit(added("t2")).durable;
+    await lab.pass(10_000);
+    expect((await lab.contents())["log"]).toEqual([]);
+    expect(await kept(lab)).toEqual(["log/3"]);
+  });
+
+  it("is nobody's when the data is cleared", async () => {
+    const lab = createLab();
+    await damageRow(lab);
+    const tab = lab.openTab();
+    const heal = tab.disk.always("quarantine", failing("quota"));
+    await tab.sync.ready;
+    await lab.base.destroy(scope);
+    await lab.pass(3000);
+    heal();
+    await tab.sync.commit(added("t1")).durable;
+    await lab.pass(70_000);
+    expect(shown(tab).todos).toMatchObject([{ id: "t1", text: "Milk" }]);
+    expect((await lab.contents())["log"]).toEqual([]);
+    expect(tab.sync.quarantine.size).toBe(0);
+    expect(await kept(lab)).toEqual([]);
+  });
+});
