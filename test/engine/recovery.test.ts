@@ -323,6 +323,26 @@ describe("damaged meta", () => {
     expect(shown(await lab.ready())).toEqual(shown(leader));
   });
 
+  it("G10 gets a term above that of a leader who is alive, also when the clock went back since", async () => {
+    const lab = createLab();
+    const far = 10 * lab.clock.now();
+    const first = await lab.ready();
+    await first.sync.stop();
+    await lab.put("meta", "term", far);
+    const leader = await lab.ready();
+    leader.disk.next("lead", (run) => run());
+    leader.disk.next("lead", failing("quota"));
+    await leader.sync.commit(added("t1")).durable;
+    await lab.pass(5000);
+    const bases = Array.from((await lab.log()).values()).filter(
+      (record) => record?.kind === "base",
+    );
+    expect(bases).toMatchObject([{ term: far + 1 }]);
+    await lab.put("meta", "term", "junk");
+    await lab.ready({ ports: { locks: null } });
+    expect(await metaOf(lab, "term")).toBeGreaterThan(far + 1);
+  });
+
   it("G9 segments that the manifest forgot are found, and nothing is written over them", async () => {
     const lab = createLab();
     const writer = await lab.ready();

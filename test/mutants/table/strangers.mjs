@@ -343,6 +343,14 @@ export const strangers = [
     named: "G10",
   },
   {
+    id: "rebuilt-term-is-the-leaders",
+    why: "A rebuilt term is that of the leader who wrote the latest base record.",
+    breaks: ["G10"],
+    edits: [["it.term + 1 : 0", "it.term : 0"]],
+    tests: ["engine/recovery.test.ts"],
+    named: "clock went back",
+  },
+  {
     id: "orphan-segment-passed-over",
     why: "A segment that the manifest does not list is not noticed.",
     breaks: ["G8", "G9"],
