@@ -171,7 +171,8 @@ function loadActors(shared: Shared) {
     shared.recognised = source;
     const { thrownAway } = shared;
     shared.thrownAway = false;
-    if (isOther || thrownAway)
+    // Where no row is gone there is nothing to tell: another tab may only have given the data another name, mending it.
+    if (rows > 0 || thrownAway)
       shared.lost(rows, pipeline.undecidedEvents(), whyLost[thrownAway ? "thrownAway" : "cleared"]);
     return follower.position();
   }
