@@ -27,7 +27,7 @@ const schemaOf = (at: number) =>
 const tables = Object.fromEntries(tableNames.map((name, at) => [name, schemaOf(at)]));
 
 /** The table of a row: ids begin with it, so that no two rows of an app have one id. */
-export const tableOf = (row: string): string => row.slice(0, 3);
+const tableOf = (row: string): string => row.slice(0, 3);
 
 const item = { id, text: v.string(), count: v.number() };
 

@@ -26,7 +26,7 @@ const cyclic = (): unknown => {
 };
 
 /** An own property whose name means something to objects. */
-export function withOwn(value: object, name: string, item: unknown): object {
+function withOwn(value: object, name: string, item: unknown): object {
   return Object.defineProperty(value, name, {
     value: item,
     enumerable: true,
