@@ -96,6 +96,13 @@ export async function startChromium(profile: string, backend: Backend) {
   if (context === undefined) throw new Error("Expected Chromium to have a context, got none");
   return {
     context,
+    /** Closes it as a person does: it finishes what it writes. */
+    async quit(): Promise<void> {
+      const session = await client.newBrowserCDPSession();
+      // Not answered: it is gone.
+      session.send("Browser.close").catch(() => undefined);
+      await exited;
+    },
     async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
       child.kill(signal);
       await exited;

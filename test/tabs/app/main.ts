@@ -88,7 +88,10 @@ const tell = (kind: Told["kind"], ids: readonly string[]): void => {
   globalThis.told?.(JSON.stringify({ tab, kind, ids } satisfies Told));
 };
 sync.on("noop", ({ action, table, id }) => tell("noop", [action, table, id]));
-sync.on("lost", ({ rows, kept }) => tell("lost", [String(rows), String(kept)]));
+sync.on("lost", ({ rows, kept, reason }) => {
+  app.lost.push(`${rows} rows, ${kept} kept: ${reason}`);
+  tell("lost", [String(rows), String(kept)]);
+});
 sync.on("fault", ({ fault }) => tell("fault", [fault.code, fault.message]));
 
 sync.subscribe(({ context }) => {
@@ -233,6 +236,8 @@ const app = {
   unready: "",
   /** The most events that were undecided at once. */
   mostUndecided: 0,
+  /** What the app was told to be gone. */
+  lost: [] as string[],
 
   /** Commits until `rest`. */
   start(seed: number): void {
