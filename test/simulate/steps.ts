@@ -40,14 +40,20 @@ const pick = <T>(of: readonly T[], at: number): T => of[at % of.length] as T;
 
 const name = (at: number): string => `e${at % 12}`;
 
+/** An entry that the tab shows; mostly it has some. */
+function shownName({ sync }: Tab, at: number): string {
+  const entries = sync.tables.entries.toArray();
+  return pick(entries, at)?.id ?? name(at);
+}
+
 /** Events that may be committed as one. */
-function inputsOf({ kind, a, b }: Step, marks: number): Input[] {
+function inputsOf({ kind, a, b }: Step, tab: Tab, marks: number): Input[] {
   const fresh: Input = { name: "added", payload: { id: `mark-${marks}` } };
-  const moved: Input = { name: "moved", payload: { id: name(b), place: `p${a % 9}` } };
+  const moved: Input = { name: "moved", payload: { id: shownName(tab, b), place: `p${a % 9}` } };
   const added: Input = { name: "added", payload: { id: name(a) } };
-  const taken: Input = { name: "taken", payload: { id: name(a) } };
+  const taken: Input = { name: "taken", payload: { id: shownName(tab, a) } };
   const invited: Input = { name: "invited", payload: { mail: `m${a % 5}` } };
-  const raised: Input = { name: "levelRaised", payload: { id: `level-${a % 3}` } };
+  const raised: Input = { name: "levelRaised", payload: { id: `level-${a % 6}` } };
   if (kind === "commitSeveral")
     return pick<Input[]>(
       [
@@ -71,8 +77,22 @@ function inputsOf({ kind, a, b }: Step, marks: number): Input[] {
 const say = (inputs: readonly Input[]): string =>
   inputs.map((it) => `${it.name} ${Object.values(it.payload).join(" ")}`).join(" and ");
 
+/** All that run take the same entry before any of them hears of the others: one will have it. */
+const race: Act = ({ world, step }, tab) => {
+  const taken: Input = { name: "taken", payload: { id: shownName(tab, step.a) } };
+  const racers = world
+    .alive()
+    .filter(({ page }) => page.state === "running")
+    .filter((it, at) => {
+      const mark: Input = { name: "added", payload: { id: `mark-${world.nextMark()}` } };
+      return world.commit(it, (step.b + at) % 2 === 0 ? [mark, taken] : [taken]) === undefined;
+    });
+  if (racers.length > 1) world.count("several tabs take one entry");
+  return `: ${racers.map(({ page }) => page.name).join(" and ") || "nobody"} take ${taken.payload.id}`;
+};
+
 const commit: Act = ({ world, step }, tab) => {
-  const inputs = inputsOf(step, world.nextMark());
+  const inputs = inputsOf(step, tab, world.nextMark());
   const refused = world.commit(tab, inputs);
   return `commits ${say(inputs)}${refused === undefined ? "" : ` (${refused})`}`;
 };
@@ -119,8 +139,9 @@ const onPage =
 const catalogue = {
   open: [8, ({ world, step }) => open(world, step.slot, newest(world))],
   openNewer: [2.5, ({ world, step }) => open(world, step.slot, 2)],
-  commit: [26, commit],
-  commitSeveral: [10, commit],
+  commit: [34, commit],
+  commitSeveral: [16, commit],
+  race: [10, race],
   slide: [6, commit],
   kill: [2, onPage("crashes", ["running", "frozen", "cached"], ({ page }) => page.kill())],
   close: [2, onPage("is closed", ["running", "frozen", "cached"], ({ page }) => page.close())],
@@ -213,6 +234,15 @@ const catalogue = {
       world.count("the disk is slow");
       lasting.set(what, page.stall());
       return `: ${what}`;
+    },
+  ],
+  heal: [
+    8,
+    ({ lasting }) => {
+      if (lasting.size === 0) return "";
+      for (const end of lasting.values()) end();
+      lasting.clear();
+      return ": what lasted ends";
     },
   ],
   clear: [0.6, counted("site data is cleared", ({ world }) => world.device.clearSiteData())],
@@ -312,10 +342,9 @@ export function drawSteps(seed: number, count: number): Step[] {
     }
     return "work";
   };
-  const steps: Step[] = [
-    { kind: "open", slot: 0, a: 0, b: 0 },
-    { kind: "settle", slot: 0, a: 0, b: 0 },
-  ];
+  // Something to begin with: most faults are about what is there.
+  const first: readonly Kind[] = ["open", "settle", "commitSeveral", "open", "settle", "commit"];
+  const steps = first.map((kind, at): Step => ({ kind, slot: 0, a: draw(2 ** 16), b: at }));
   while (steps.length < count)
     steps.push({ kind: drawKind(), slot: draw(mostTabs), a: draw(2 ** 16), b: draw(2 ** 16) });
   return steps;
@@ -326,6 +355,7 @@ const withoutTab: ReadonlySet<Kind> = new Set(["open", "openNewer"]);
 const ofCode: ReadonlySet<Kind> = new Set([
   "commit",
   "commitSeveral",
+  "race",
   "slide",
   "discardOutbox",
   "retryOutbox",
