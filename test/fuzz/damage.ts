@@ -154,7 +154,9 @@ function changed(value: unknown, dice: Dice): { readonly value: unknown; readonl
     return { value: copy.root, how: `one more at ${at}` };
   }
   const which = dice.below(exotic.length);
-  box[last] = exotic[which]?.(dice);
+  const other = exotic[which]?.(dice);
+  // What was damaged before may be bytes, which take numbers only.
+  box[last] = ArrayBuffer.isView(box) && typeof other === "bigint" ? Number(other) : other;
   return { value: copy.root, how: `exotic ${which} at ${at}` };
 }
 
