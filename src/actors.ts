@@ -2,8 +2,7 @@
 import { fromCallback, fromPromise } from "xstate";
 import { SyncError } from "./errors.ts";
 import { handoffActors } from "./leader.ts";
-import { commitMachine } from "./machines/commit.ts";
-import { type PersisterCommand } from "./machines/commit.ts";
+import { type PersisterCommand, commitMachine } from "./machines/commit.ts";
 import { failureOf } from "./machines/common.ts";
 import { type LockCommand, electionMachine } from "./machines/election.ts";
 import { type ReadMode, type ReadReport, loadMachine } from "./machines/load.ts";

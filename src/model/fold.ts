@@ -226,7 +226,7 @@ export function* planFold(
     if (!replica.tables.has(table)) carried.set(`${table}/${id}`, image);
   };
   ledger.carried.forEach(carry);
-  for (const [position, record] of Array.from(ledger.tail).toSorted(([a], [b]) => a - b)) {
+  for (const [position, record] of ledger.tail) {
     if (record.kind === "commit" ? position > settled.position : position > floor) continue;
     folded.push(position);
     for (const image of imagesOf(record)) carry([...image, record.schema]);

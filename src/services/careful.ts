@@ -5,10 +5,9 @@
  * is under way. So reads ask for everything, commit, and only then look at what came; a transaction that goes on to write
  * must not ask for such a record at all.
  */
-import { unwrap } from "idb";
 import { showError } from "../model/json.ts";
 import { StorageFailure, type StoreKey, type StoreName, type Unreadable } from "./ports.ts";
-import { type Database, type Transaction, isNamed, transact } from "./transaction.ts";
+import { type Database, type Transaction, forgive, isNamed, transact } from "./transaction.ts";
 
 export type Entries = readonly (readonly [key: IDBValidKey, value: unknown])[];
 
@@ -19,10 +18,7 @@ interface Attempt {
 
 /** The result of a request, or why it failed. Rejects only when its transaction was aborted: that says nothing about it. */
 export async function attempt(request: Promise<unknown>): Promise<Attempt> {
-  unwrap(request as Promise<unknown> & IDBRequest).addEventListener("error", (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  forgive(request, () => true);
   try {
     return { value: await request };
   } catch (error) {

@@ -3,10 +3,9 @@
  * damage or a stranger leaves there, uses it up for good; where the browser lost its state, it begins again at 1. Then a
  * position is given by hand, in the transaction that adds the record.
  */
-import { unwrap } from "idb";
 import { type LogRecord } from "../model/log.ts";
 import { StorageFailure } from "./ports.ts";
-import { type Transaction, isNamed, write } from "./transaction.ts";
+import { type Transaction, forgive, isNamed, write } from "./transaction.ts";
 
 /** Keys beyond it are nobody's positions: they stay where they are, and are not looked at. */
 const highest = 2 ** 52 - 1;
@@ -67,12 +66,7 @@ export async function addRecords(
 ): Promise<readonly number[]> {
   const added = records.map((record) => {
     const key = write(() => tx.objectStore("log").add(record));
-    unwrap(key).addEventListener("error", (event) => {
-      if (!isUsedUp(unwrap(key).error)) return;
-      // Otherwise it would abort the transaction.
-      event.preventDefault();
-      event.stopPropagation();
-    });
+    forgive(key, isUsedUp);
     return key;
   });
   const keys: IDBValidKey[] = [];

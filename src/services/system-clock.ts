@@ -12,7 +12,7 @@ import { type ClockPort } from "./ports.ts";
 const LONGEST = 2 ** 31 - 1;
 
 /** Not `setTimeout`: nested ones wait 4 ms, and those of a hidden page a second. */
-const nextTask = (): Promise<void> =>
+export const nextTask = (): Promise<void> =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.addEventListener("message", () => {

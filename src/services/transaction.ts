@@ -252,6 +252,16 @@ export async function issueAll<Refusal>(
   }
 }
 
+/** Keeps a request that fails in an expected way from aborting its transaction. */
+export function forgive(request: Promise<unknown>, isExpected: (error: unknown) => boolean): void {
+  const asked = unwrap(request as Promise<unknown> & IDBRequest);
+  asked.addEventListener("error", (event) => {
+    if (!isExpected(asked.error)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+}
+
 export function isNamed(error: unknown, ...names: readonly string[]): error is DOMException {
   return error instanceof DOMException && names.includes(error.name);
 }

@@ -1,4 +1,5 @@
 /** Who runs next: all that waits is in one bag, and each task is drawn from it. The same draws give the same run. */
+import { nextTask as nextMessage } from "../services/system-clock.ts";
 import { type RandomPort } from "../services/ports.ts";
 
 /** Draws whole numbers: `draw(6)` gives 0 to 5. */
@@ -39,18 +40,9 @@ export const createBag = () => {
 };
 
 /** Resolves when all promises that can go on without the outside have gone on. */
-export const nextTask = (): Promise<void> =>
-  new Promise((resolve) => {
-    const { setImmediate } = globalThis as { setImmediate?: (task: () => void) => unknown };
-    if (setImmediate !== undefined) {
-      setImmediate(resolve);
-      return;
-    }
-    const { port1, port2 } = new MessageChannel();
-    port1.addEventListener("message", () => {
-      port1.close();
-      resolve();
-    });
-    port1.start();
-    port2.postMessage(null);
-  });
+export const nextTask = (): Promise<void> => {
+  const { setImmediate } = globalThis as { setImmediate?: (task: () => void) => unknown };
+  return setImmediate === undefined
+    ? nextMessage()
+    : new Promise((resolve) => void setImmediate(resolve));
+};

@@ -1,8 +1,5 @@
 import { expect, it } from "vitest";
-import { type Lab, added, createLab, scope, shown } from "../support/lab.ts";
-
-const metaOf = async (lab: Lab, key: string): Promise<unknown> =>
-  (await lab.contents())["meta"]?.find(([name]) => name === key)?.[1];
+import { added, createLab, scope, shown } from "../support/lab.ts";
 
 it("G8 rows that are gone from a segment without any error are told", async () => {
   const lab = createLab();
@@ -69,7 +66,7 @@ it("G8 an image of a base record that its table refuses is never shown, and wait
   await writer.sync.commit([added("t1"), added("t2")]).durable;
   await lab.pass(5000);
   await writer.sync.stop();
-  const floor = (await metaOf(lab, "floor")) as number;
+  const floor = (await lab.meta("floor")) as number;
   const bad = { id: "t1", text: 42, done: false };
   const record = {
     kind: "base",
@@ -89,7 +86,7 @@ it("G8 an image of a base record that its table refuses is never shown, and wait
   // The same through the channel: what is not on disk is not believed.
   lab.channels.send(scope, {
     p: 1,
-    incarnation: await metaOf(lab, "incarnation"),
+    incarnation: await lab.meta("incarnation"),
     tab: "stranger",
     schema: 1,
     kind: "changed",

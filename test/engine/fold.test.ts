@@ -11,9 +11,6 @@ import {
   toggled,
 } from "../support/lab.ts";
 
-const metaOf = async (lab: Lab, key: string): Promise<unknown> =>
-  (await lab.contents())["meta"]?.find(([name]) => name === key)?.[1];
-
 const ids = (count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, at) => `t${String(from + at).padStart(5, "0")}`);
 
@@ -26,7 +23,7 @@ describe("a fold", () => {
     const { log, segments } = await lab.contents();
     expect(log).toEqual([]);
     expect(segments?.length).toBe(1);
-    expect(await metaOf(lab, "floor")).toBe(21);
+    expect(await lab.meta("floor")).toBe(21);
     const fresh = await lab.ready();
     expect(shown(fresh)).toEqual(shown(tab));
     await fresh.sync.commit(toggled("t00003")).settled;
@@ -60,7 +57,7 @@ describe("a fold", () => {
     const sorted = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     expect(shown(tab).todos).toEqual(sorted);
     expect(shown(await lab.ready()).todos).toEqual(sorted);
-    const manifest = (await metaOf(lab, "manifest")) as { todos: { no: number; count: number }[] };
+    const manifest = (await lab.meta("manifest")) as { todos: { no: number; count: number }[] };
     const counted = manifest.todos.reduce((sum, { count }) => sum + count, 0);
     expect(counted).toBe(sorted.length);
     expect((await lab.contents())["segments"]?.length).toBe(manifest.todos.length);
@@ -96,7 +93,7 @@ describe("a fold", () => {
     await lab.settle();
     held.release();
     await lab.pass(3000);
-    expect(await metaOf(lab, "floor")).toBeGreaterThan(2);
+    expect(await lab.meta("floor")).toBeGreaterThan(2);
     tab.kill();
     expect(shown(await lab.ready()).todos).toEqual([
       { id: "changed", text: "Milk", done: false },
@@ -181,7 +178,7 @@ describe("a fold", () => {
     await lab.pass(3000);
     await first.sync.stop();
     // As code with another table left it.
-    const manifest = (await metaOf(lab, "manifest")) as Record<string, unknown>;
+    const manifest = (await lab.meta("manifest")) as Record<string, unknown>;
     const mark = { no: 1, low: "a", count: 1, pos: 1 };
     const segment = { v: 1, ids: ["a"], columns: [["size", [1]]], pos: 1 };
     await lab.put("meta", "manifest", { ...manifest, others: [mark] });
@@ -190,7 +187,7 @@ describe("a fold", () => {
     await tab.sync.commit(renamed("t1", "Bread")).durable;
     await lab.pass(5000);
     expect((await lab.contents())["log"]).toEqual([]);
-    const after = (await metaOf(lab, "manifest")) as Record<string, unknown>;
+    const after = (await lab.meta("manifest")) as Record<string, unknown>;
     expect(after["others"]).toEqual([{ ...mark, schema: 1 }]);
     const { segments } = await lab.contents();
     expect(segments?.find(([key]) => String(key) === "others,1")?.[1]).toEqual(segment);
@@ -216,7 +213,7 @@ describe("G8 damage", () => {
     await first.sync.commit(added("t1")).settled;
     await lab.pass(3000);
     await first.sync.stop();
-    const position = ((await metaOf(lab, "floor")) as number) + 1;
+    const position = ((await lab.meta("floor")) as number) + 1;
     const settled = { position: position - 1, index: 0 };
     const changes = [["others", "a", { id: "a" }, position]];
     const header = { kind: "base", tab: "elsewhere", n: 1, schema: 1, term: 1 };
@@ -226,7 +223,7 @@ describe("G8 damage", () => {
     await lab.pass(5000);
     expect(tab.sync.status).toMatchObject({ phase: "ready", role: "leader", fault: null });
     expect((await lab.contents())["log"]).toEqual([]);
-    expect(await metaOf(lab, "carried")).toEqual([["others", "a", { id: "a" }, position, 1]]);
+    expect(await lab.meta("carried")).toEqual([["others", "a", { id: "a" }, position, 1]]);
     expect(shown(await lab.ready())).toEqual(shown(tab));
   });
 

@@ -15,9 +15,6 @@ import {
   toggled,
 } from "../support/lab.ts";
 
-const metaOf = async (lab: Lab, key: string): Promise<unknown> =>
-  (await lab.contents())["meta"]?.find(([name]) => name === key)?.[1];
-
 const idsOf = (tab: Parameters<typeof shown>[0]): string[] => shown(tab).todos.map(({ id }) => id);
 const quarantined = (tab: Awaited<ReturnType<Lab["ready"]>>): string[] =>
   tab.sync.quarantine.list().map(({ id }) => id);
@@ -295,7 +292,7 @@ describe("damaged meta", () => {
     await writer.sync.commit(added("t1")).durable;
     await lab.pass(5000);
     await writer.sync.stop();
-    const incarnation = await metaOf(lab, "incarnation");
+    const incarnation = await lab.meta("incarnation");
     await lab.put("meta", "manifest", { todos: "junk" });
     await lab.remove("meta", "term");
     const tab = await lab.ready();
@@ -303,7 +300,7 @@ describe("damaged meta", () => {
       { id: "meta/manifest", raw: { todos: "junk" } },
       { id: "meta/term", raw: null },
     ]);
-    expect(await metaOf(lab, "incarnation")).toBe(incarnation);
+    expect(await lab.meta("incarnation")).toBe(incarnation);
     expect(tab.sync.status).toMatchObject({ phase: "ready", quarantined: 2 });
   });
 
@@ -316,7 +313,7 @@ describe("damaged meta", () => {
     await lab.put("meta", "term", "junk");
     const other = await lab.ready();
     await lab.pass(30_000);
-    expect(await metaOf(lab, "term")).toBeGreaterThanOrEqual(1_700_000_000_000);
+    expect(await lab.meta("term")).toBeGreaterThanOrEqual(1_700_000_000_000);
     await leader.sync.commit(added("t3")).settled;
     await lab.pass(10_000);
     expect(shown(other)).toEqual(shown(leader));
@@ -340,7 +337,7 @@ describe("damaged meta", () => {
     expect(bases).toMatchObject([{ term: far + 1 }]);
     await lab.put("meta", "term", "junk");
     await lab.ready({ ports: { locks: null } });
-    expect(await metaOf(lab, "term")).toBeGreaterThan(far + 1);
+    expect(await lab.meta("term")).toBeGreaterThan(far + 1);
   });
 
   it("G9 segments that the manifest forgot are found, and nothing is written over them", async () => {

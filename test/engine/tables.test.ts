@@ -6,9 +6,6 @@ import { failing } from "../support/faulty-storage.ts";
 import { type Lab, added, createLab, removed, renamed, slid } from "../support/lab.ts";
 import { openTodos } from "../support/todos.ts";
 
-const metaOf = async (lab: Lab, key: string): Promise<unknown> =>
-  (await lab.contents())["meta"]?.find(([found]) => found === key)?.[1];
-
 /** Rows in segments, and later ones that are decided and not folded yet. */
 async function leaveUnfolded(lab: Lab): Promise<void> {
   const tab = await lab.ready();
@@ -59,7 +56,7 @@ describe("a table that is dropped", () => {
     await lab.pass(5000);
     expect(without.tables.settings.toArray()).toEqual([{ id: "slider", value: 9 }]);
     expect((await lab.contents())["log"]).toEqual([]);
-    const carried = (await metaOf(lab, "carried")) as readonly (readonly unknown[])[];
+    const carried = (await lab.meta("carried")) as readonly (readonly unknown[])[];
     expect(carried.map(([table, id, row]) => [table, id, row === null])).toEqual([
       ["todos", "t1", true],
       ["todos", "t2", false],
@@ -69,7 +66,7 @@ describe("a table that is dropped", () => {
     await without.commit({ name: "sliderMoved", payload: { value: 10 } }).durable;
     await lab.pass(5000);
     expect((await lab.contents())["log"]).toEqual([]);
-    expect(await metaOf(lab, "carried")).toEqual(carried);
+    expect(await lab.meta("carried")).toEqual(carried);
     await without.stop();
 
     // First they are carried, then in segments, and migrated once.
@@ -85,7 +82,7 @@ describe("a table that is dropped", () => {
       await lab.pass(3000);
       await sync.commit(slid(10)).durable;
       await lab.pass(6000);
-      expect(await metaOf(lab, "carried")).toEqual([]);
+      expect(await lab.meta("carried")).toEqual([]);
       expect((await lab.contents())["log"]).toEqual([]);
       expect(sync.tables.todos.toArray()).toEqual(rows);
       expect(sync.status.quarantined).toBe(0);
@@ -120,7 +117,7 @@ describe("a table that is dropped", () => {
     await lab.pass(3000);
     await knows.sync.commit(slid(10)).durable;
     await lab.pass(5000);
-    expect(await metaOf(lab, "carried")).toEqual([]);
+    expect(await lab.meta("carried")).toEqual([]);
     expect((await lab.ready()).sync.tables.todos.toArray()).toEqual(rows);
     await knows.sync.commit(renamed("t3", "Oat milk")).durable;
     await lab.pass(5000);

@@ -10,6 +10,7 @@ import { createVirtualClock } from "../../src/testing/virtual-clock.ts";
 import { createVirtualLifecycle } from "../../src/testing/virtual-lifecycle.ts";
 import { createVirtualLocks } from "../../src/testing/virtual-locks.ts";
 import { createFaultyStorage } from "../support/faulty-storage.ts";
+import { createTime } from "../support/time.ts";
 
 /** Every table has at least one segment: so many records can be damaged, and many are left. */
 export const tableNames: readonly string[] = Array.from(
@@ -103,29 +104,12 @@ export function createFuzzDevice(storage: StoragePort, seed: number) {
   const disks: ReturnType<typeof createFaultyStorage>[] = [];
   let opened = 0;
 
-  /** Lets happen what happens without time. */
-  async function settle(): Promise<void> {
-    for (let quiet = 0; quiet < 6; quiet += 1) {
-      await nextTask();
-      if (disks.some((disk) => disk.busy() > 0)) quiet = 0;
-    }
-  }
+  const { settle, pass } = createTime(clock, disks, nextTask);
 
   return {
     clock,
     settle,
-    /** Lets time pass, timer by timer. */
-    async pass(ms: number): Promise<void> {
-      const end = clock.now() + ms;
-      for (;;) {
-        await settle();
-        const next = clock.next();
-        if (next === null || next > end) break;
-        clock.advance(next - clock.now());
-      }
-      clock.advance(end - clock.now());
-      await settle();
-    },
+    pass,
     openTab(name: string, { leads = true } = {}) {
       const disk = createFaultyStorage(storage);
       disks.push(disk);

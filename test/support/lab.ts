@@ -11,6 +11,7 @@ import { createVirtualClock } from "../../src/testing/virtual-clock.ts";
 import { createVirtualLifecycle } from "../../src/testing/virtual-lifecycle.ts";
 import { createVirtualLocks } from "../../src/testing/virtual-locks.ts";
 import { createFaultyStorage } from "./faulty-storage.ts";
+import { createTime } from "./time.ts";
 import { openTodos } from "./todos.ts";
 
 /** Name of the database, the lock and the channel of the app. */
@@ -51,26 +52,7 @@ export function createLab(
   const disks: ReturnType<typeof createFaultyStorage>[] = [];
   let seed = (options.seed ?? 1) * 1000;
 
-  /** Lets happen what happens without time. */
-  async function settle(): Promise<void> {
-    for (let quiet = 0; quiet < 6; quiet += 1) {
-      await nextTask();
-      if (disks.some((disk) => disk.busy() > 0)) quiet = 0;
-    }
-  }
-
-  /** Lets time pass, timer by timer. */
-  async function pass(ms: number): Promise<void> {
-    const end = clock.now() + ms;
-    for (;;) {
-      await settle();
-      const next = clock.next();
-      if (next === null || next > end) break;
-      clock.advance(next - clock.now());
-    }
-    clock.advance(end - clock.now());
-    await settle();
-  }
+  const { settle, pass } = createTime(clock, disks, nextTask);
 
   /** Works on the database past the engine. */
   async function raw<T>(work: (database: IDBDatabase) => Promise<T> | T): Promise<T> {
@@ -118,6 +100,11 @@ export function createLab(
         const all = await Promise.all(stores);
         return Object.fromEntries(names.map((name, at) => [name, all[at] ?? []]));
       }),
+
+    /** An entry of `meta`. */
+    async meta(key: string): Promise<unknown> {
+      return (await this.contents())["meta"]?.find(([name]) => name === key)?.[1];
+    },
 
     /** The records of the log, by position. */
     async log(): Promise<Map<unknown, LogRecord | undefined>> {

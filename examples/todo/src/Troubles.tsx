@@ -1,4 +1,4 @@
-import { For, Show, createSignal, from, onCleanup } from "solid-js";
+import { For, type JSX, Show, createSignal, from, onCleanup } from "solid-js";
 import { type Fault, type SyncStatus } from "sssync";
 import { type Engine } from "./store.ts";
 
@@ -72,6 +72,43 @@ const listed = <Item,>(collection: {
     set(collection.list());
     return collection.subscribe(() => set(collection.list()));
   });
+
+interface Piece {
+  readonly id: string;
+  readonly what: JSX.Element;
+}
+
+/** What waits for a decision, each with the two things that can be done about it. */
+function Pieces(props: {
+  readonly of: readonly Piece[];
+  readonly collection: {
+    retry(id: string): Promise<void>;
+    discard(id: string): Promise<void>;
+  };
+  readonly testIds?: { readonly piece: string; readonly discard: string };
+  readonly attempt: (work: Promise<unknown>) => void;
+}) {
+  return (
+    <ul class="pieces">
+      <For each={props.of}>
+        {({ id, what }) => (
+          <li data-testid={props.testIds?.piece}>
+            <span>{what}</span>
+            <span class="actions">
+              <button onClick={() => props.attempt(props.collection.retry(id))}>Try again</button>
+              <button
+                data-testid={props.testIds?.discard}
+                onClick={() => props.attempt(props.collection.discard(id))}
+              >
+                Discard
+              </button>
+            </span>
+          </li>
+        )}
+      </For>
+    </ul>
+  );
+}
 
 export function Troubles(props: { readonly sync: Engine; readonly status: SyncStatus }) {
   const [dismissed, setDismissed] = createSignal<number>();
@@ -149,28 +186,19 @@ export function Troubles(props: { readonly sync: Engine; readonly status: SyncSt
             It was set aside, and nothing of it is deleted. Everything else works. Save a copy if
             you want to show it to somebody who can mend it.
           </p>
-          <ul class="pieces">
-            <For each={damaged()}>
-              {(piece) => (
-                <li data-testid="quarantined">
-                  <span>
-                    <code>{piece.id}</code> {piece.reason}
-                  </span>
-                  <span class="actions">
-                    <button onClick={() => attempt(props.sync.quarantine.retry(piece.id))}>
-                      Try again
-                    </button>
-                    <button
-                      data-testid="quarantine-discard"
-                      onClick={() => attempt(props.sync.quarantine.discard(piece.id))}
-                    >
-                      Discard
-                    </button>
-                  </span>
-                </li>
-              )}
-            </For>
-          </ul>
+          <Pieces
+            of={(damaged() ?? []).map(({ id, reason }) => ({
+              id,
+              what: (
+                <>
+                  <code>{id}</code> {reason}
+                </>
+              ),
+            }))}
+            collection={props.sync.quarantine}
+            testIds={{ piece: "quarantined", discard: "quarantine-discard" }}
+            attempt={attempt}
+          />
           <div class="actions">
             <button
               data-testid="quarantine-save"
@@ -186,23 +214,11 @@ export function Troubles(props: { readonly sync: Engine; readonly status: SyncSt
         <section class="trouble-card" data-testid="rejected" aria-label="Changes that did not fit">
           <h2>Some changes no longer fit</h2>
           <p>Another tab was faster, and changed what they were about.</p>
-          <ul class="pieces">
-            <For each={refused()}>
-              {({ event, message }) => (
-                <li>
-                  <span>{message}</span>
-                  <span class="actions">
-                    <button onClick={() => attempt(props.sync.rejected.retry(event.id))}>
-                      Try again
-                    </button>
-                    <button onClick={() => attempt(props.sync.rejected.discard(event.id))}>
-                      Discard
-                    </button>
-                  </span>
-                </li>
-              )}
-            </For>
-          </ul>
+          <Pieces
+            of={(refused() ?? []).map(({ event, message }) => ({ id: event.id, what: message }))}
+            collection={props.sync.rejected}
+            attempt={attempt}
+          />
         </section>
       </Show>
 
