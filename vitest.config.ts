@@ -10,6 +10,7 @@ const resolve = {
   alias: [
     { find: /^sssync$/, replacement: source("index.ts") },
     { find: /^sssync\/solid$/, replacement: source("adapters/solid.ts") },
+    { find: /^sssync\/protocol$/, replacement: source("protocol/index.ts") },
     { find: /^sssync\/testing$/, replacement: source("testing/index.ts") },
   ],
 };

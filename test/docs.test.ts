@@ -30,6 +30,7 @@ import { handoffMachine } from "../src/machines/handoff.ts";
 import { loadMachine } from "../src/machines/load.ts";
 import { storageMachine } from "../src/machines/storage.ts";
 import { syncMachine } from "../src/machines/sync.ts";
+import * as protocol from "../src/protocol/index.ts";
 import { decodeSegment } from "../src/model/segment.ts";
 import { decodeMeta, decodeRecord, format, freshMeta } from "../src/model/stored.ts";
 import "fake-indexeddb/auto";
@@ -291,7 +292,7 @@ describe("what there is", () => {
       ({ 1: names = "" }) => names.split(",").map((name) => name.trim()),
     );
     const page = read("docs/api.md");
-    const names = [...exported, ...Object.keys(core), ...Object.keys(solid)].filter(Boolean);
+    const names = [...exported, ...[core, solid, protocol].flatMap(Object.keys)].filter(Boolean);
     expect(names.length).toBeGreaterThan(40);
     expect(missingIn(page, names)).toEqual([]);
 
