@@ -11,6 +11,7 @@ import {
   StorageFailure,
   type StoragePort,
 } from "./services/ports.ts";
+import { type Replicator } from "./replicator.ts";
 import { type Picture } from "./services/reader.ts";
 import { type Tabs } from "./tabs.ts";
 
@@ -40,6 +41,8 @@ export interface Shared {
   readonly unkept: Map<string, Damage>;
   /** What is stored, as it is, when nothing of it was understood. */
   unreadable: SyncExport["unreadable"];
+  /** Where a server is configured. */
+  replicator: Replicator | undefined;
   readonly randomName: () => string;
   /** Tells the app that data is gone. */
   readonly lost: (rows: number, kept: number, reason: string) => void;

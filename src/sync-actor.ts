@@ -171,6 +171,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     reason: undefined,
     unkept: new Map(),
     unreadable: [],
+    replicator: undefined,
     randomName,
     lost(rows, kept, reason) {
       lost = reason;

@@ -29,6 +29,20 @@ export interface RejectedEvent {
   readonly event: Envelope;
   readonly code: string;
   readonly message: string;
+  /** Whose decision it is; the device's own where this is missing. */
+  readonly by?: "server";
+  /** What the server's rule had to tell. */
+  readonly data?: Json;
+}
+
+/** An event that the server took in, and that was not yet seen in its log: at `pos`, or, as a duplicate, the event `of` is. */
+export type Ack = readonly [id: string, pos: number, of?: string];
+
+/** Where the base is in the server's log. No cursor: nowhere, the log is to be read from its beginning. */
+export interface Place {
+  readonly cursor: string | null;
+  readonly pos: number;
+  readonly epoch: string | null;
 }
 
 interface RecordBase {
@@ -56,6 +70,36 @@ export interface BaseRecord extends RecordBase {
   readonly rejected: readonly RejectedEvent[];
   /** Ids of events whose place a later one took. */
   readonly superseded?: readonly string[];
+  /** From here on the server decides, and the base is its. */
+  readonly authority?: "server";
+  /** With a server: the ids of all events that this record decides, whatever their places in the log are. */
+  readonly decided?: readonly string[];
+  /** Those of the decided ones that are duplicates. */
+  readonly duplicates?: readonly string[];
+  readonly acked?: readonly Ack[];
+  /** Their positions were passed, and they were not there: they are to be sent again. */
+  readonly unacked?: readonly string[];
+  readonly remote?: Place;
+  /** The server answered: what was noted of attempts without an answer is void. */
+  readonly answered?: true;
+}
+
+/**
+ * Written by the fenced leader before each push: gives numbers, in log order, to events. What it covers leaves its place to
+ * no other event any more.
+ */
+export interface AttemptRecord extends RecordBase {
+  readonly kind: "attempt";
+  readonly term: number;
+  /** Who the server knows this device as. Another one than before: all numbers and acknowledgements before are void. */
+  readonly client: string;
+  /** The number of the first of `ids`; the others follow. */
+  readonly first: number;
+  readonly ids: readonly string[];
+  /** How often in a row, this one included, there was no answer yet. */
+  readonly attempt: number;
+  /** Nothing is sent before, ms since the epoch. */
+  readonly notBefore: number;
 }
 
 /** Somebody dealt with entries of a collection: they are gone from it in every tab. */
@@ -67,7 +111,7 @@ export interface DismissRecord extends RecordBase {
   readonly rows?: readonly RowImage[];
 }
 
-export type LogRecord = CommitRecord | BaseRecord | DismissRecord;
+export type LogRecord = AttemptRecord | BaseRecord | CommitRecord | DismissRecord;
 
 /** The row images that a record carries. */
 export const imagesOf = (record: LogRecord): readonly RowImage[] =>

@@ -90,8 +90,8 @@ export function encodeRecord(record: LogRecord): LogRecord {
 
 /** About how many things a record carries: events, rows, and what their payloads list. */
 export function sizeOf(record: LogRecord): number {
-  if (record.kind === "dismiss") return record.ids.length + imagesOf(record).length;
   if (record.kind === "base") return record.changes.length;
+  if (record.kind !== "commit") return record.ids.length + imagesOf(record).length;
   let size = record.events.length;
   for (const { payload } of record.events) {
     if (typeof payload !== "object" || payload === null) continue;

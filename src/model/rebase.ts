@@ -16,7 +16,7 @@
  * 5. A base record takes the place of the entries that it decides; the others are replayed on top of it.
  * 6. Nothing here asks which tab it runs in for anything but (3): all tabs come to the same rows (G13).
  */
-import { type Watermark } from "./log.ts";
+import { type LogRecord, type Watermark } from "./log.ts";
 
 /** An entry of the overlay, as far as merging needs it. */
 export interface Placeable {
@@ -31,7 +31,7 @@ export interface Placeable {
 
 /** A record that arrived, as far as merging needs it. */
 export interface Arrival {
-  readonly kind: "commit" | "base" | "dismiss";
+  readonly kind: LogRecord["kind"];
   readonly position: number;
   readonly tab: string;
   readonly n: number;
@@ -68,8 +68,8 @@ export function merge(
   if (arrival.position <= position) return { tag: "known" };
   if (arrival.position > position + 1)
     return { tag: "gap", from: position + 1, to: arrival.position - 1 };
-  if (arrival.kind === "dismiss") return { tag: "note" };
   if (arrival.kind === "base") return { tag: "advance" };
+  if (arrival.kind !== "commit") return { tag: "note" };
   const isOf = (entry: Placeable | undefined): boolean =>
     entry !== undefined && entry.tab === arrival.tab && entry.n === arrival.n;
   let first = logged;

@@ -133,7 +133,7 @@ export function rebuildMeta(
     schema,
     untagged: schema,
     term: most(
-      records.map((it) => (it.kind === "base" ? it.term + 1 : 0)),
+      records.map((it) => ("term" in it ? it.term + 1 : 0)),
       fresh.now,
     ),
     incarnation: fresh.incarnation,

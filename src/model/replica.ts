@@ -374,7 +374,9 @@ export function createReplica(definition: Definition, tab: string) {
           break;
         case "note":
           position = at;
-          return { tag: "applied", ...dismiss(record as DismissRecord) };
+          return record.kind === "dismiss"
+            ? { tag: "applied", ...dismiss(record) }
+            : { tag: "applied", changes: undefined, settlements: [] };
         case "advance":
           position = at;
           return { tag: "applied", ...advance(record as BaseRecord) };

@@ -34,12 +34,22 @@ const row = v.custom<Json>(
   (value) => value === null || (typeof value === "object" && !Array.isArray(value)),
 );
 
-const rejectedEvent = v.object({ event: envelope, code: text, message: v.string() });
+const rejectedEvent = v.object({
+  event: envelope,
+  code: text,
+  message: v.string(),
+  by: v.optional(v.literal("server")),
+  data: v.optional(json),
+});
 const watermark = v.object({ position: whole, index: whole });
 const takenKey = v.tuple([text, v.string(), text]);
 const header = { tab: text, n: whole, schema: whole };
 
 const image = v.tuple([text, text, row, whole]);
+
+const texts = v.array(text);
+const ack = v.union([v.tuple([text, whole]), v.tuple([text, whole, text])]);
+const place = v.object({ cursor: v.nullable(text), pos: whole, epoch: v.nullable(text) });
 
 const record = v.variant("kind", [
   v.object({ kind: v.literal("commit"), ...header, events: v.array(envelope) }),
@@ -51,7 +61,24 @@ const record = v.variant("kind", [
     changes: v.array(image),
     keys: v.array(takenKey),
     rejected: v.array(rejectedEvent),
-    superseded: v.optional(v.array(text)),
+    superseded: v.optional(texts),
+    authority: v.optional(v.literal("server")),
+    decided: v.optional(texts),
+    duplicates: v.optional(texts),
+    acked: v.optional(v.array(ack)),
+    unacked: v.optional(texts),
+    remote: v.optional(place),
+    answered: v.optional(v.literal(true)),
+  }),
+  v.object({
+    kind: v.literal("attempt"),
+    ...header,
+    term: whole,
+    client: text,
+    first: whole,
+    ids: texts,
+    attempt: whole,
+    notBefore: v.number(),
   }),
   v.object({
     kind: v.literal("dismiss"),
