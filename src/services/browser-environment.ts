@@ -18,6 +18,7 @@ interface Globals {
   readonly indexedDB?: IDBFactory;
   readonly navigator?: { readonly locks?: LockManager };
   readonly BroadcastChannel?: typeof BroadcastChannel;
+  readonly fetch?: typeof fetch;
 }
 
 const reach = <Found>(read: (globals: Globals) => Found | undefined): Found | null => {
@@ -33,11 +34,14 @@ export const browserEnvironment = (): Environment => {
   const factory = reach((globals) => globals.indexedDB);
   const locks = reach((globals) => globals.navigator?.locks);
   const channel = reach((globals) => globals.BroadcastChannel);
+  const hasFetch = reach((globals) => globals.fetch) !== null;
   return {
     storage: factory === null && !hasPage() ? null : createIndexedDbStorage(factory ?? undefined),
     locks: locks && createWebLocks(locks),
     channel: channel && createBroadcastChannels(),
     lifecycle: createPageLifecycle(),
+    // Looked up at each call: pages and tests replace it.
+    network: hasFetch ? { fetch: (url, init) => fetch(url, init) } : null,
     clock: systemClock,
     random: systemRandom,
   };

@@ -250,12 +250,19 @@ export interface RandomPort {
   bytes(count: number): Uint8Array;
 }
 
+/** The way to servers. */
+export interface NetworkPort {
+  /** As the global `fetch`: rejects when there is no answer, and when `init.signal` is aborted. */
+  fetch(url: string, init: RequestInit): Promise<Response>;
+}
+
 /** All ports. `null`: this place has none (server rendering has no storage; Node 20 has no locks). */
 export interface Environment {
   readonly storage: StoragePort | null;
   readonly locks: LockPort | null;
   readonly channel: ChannelPort | null;
   readonly lifecycle: LifecyclePort;
+  readonly network: NetworkPort | null;
   readonly clock: ClockPort;
   readonly random: RandomPort;
 }

@@ -1,21 +1,23 @@
 /**
- * A whole device in memory: its disk, its locks, its time, and the tabs on it. Nothing happens unless the test says so, and
- * what could happen in several orders happens in one that is drawn from the seed: the same seed gives the same run.
- *
- * Of real time it uses none but a turn of the event loop after each task, in which promises go on.
+ * A whole device in memory: its disk, its locks, its network, and the tabs on it; and a world of several. The same seed gives
+ * the same run (see `course.ts`).
  */
 import { type SyncActor, type SyncConfig } from "../api.ts";
 import { type EventDefinitions, type TableSchemas } from "../model/definition.ts";
 import { type MemoryDatabase } from "../services/memory-storage.ts";
+import { type ClockPort, type RandomPort } from "../services/ports.ts";
 import { createSyncActor } from "../sync-actor.ts";
+import { type Course, createCourse } from "./course.ts";
 import { type Disk, createDisk } from "./disk.ts";
 import { type FaultKind, faultOf } from "./fault-kinds.ts";
 import { type Operation } from "./faults.ts";
 import { type DevicePage, createPage } from "./page.ts";
-import { type Draw, createBag, createDraw, nextTask } from "./scheduler.ts";
+import { createDraw } from "./scheduler.ts";
 import { createSeededRandom } from "./seeded-random.ts";
 import { type Delivery, createVirtualChannels } from "./virtual-channel.ts";
+import { createVirtualClock } from "./virtual-clock.ts";
 import { createVirtualLocks } from "./virtual-locks.ts";
+import { type Handler, type VirtualNetwork, createVirtualNetwork } from "./virtual-network.ts";
 import { createVirtualDisk, isReading, isWriting } from "./virtual-storage.ts";
 
 /** What a device is made with. */
@@ -26,6 +28,19 @@ export interface DeviceOptions {
   readonly noLocks?: boolean;
   /** When its time begins: ms since the epoch. Default: the first of January 2026. */
   readonly now?: number;
+  /** What answers its requests, as `createSyncServer({…}).fetch` does. Default: nothing. */
+  readonly server?: Handler;
+}
+
+/** Several devices with one time, one order of things and one network, made by `createWorld`. */
+export interface World extends Course {
+  /** A device more: its own disk, locks and tabs. */
+  createDevice(options?: Pick<DeviceOptions, "noLocks">): Device;
+  readonly network: VirtualNetwork;
+  /** For a server: the time of this world. */
+  readonly clock: ClockPort;
+  /** For a server: chance from the seed. */
+  readonly random: RandomPort;
 }
 
 /** A page with an engine. */
@@ -34,30 +49,13 @@ export interface DeviceTab<T extends TableSchemas, E extends EventDefinitions> e
 }
 
 /** A device in memory, made by `createDevice`. */
-export interface Device {
+export interface Device extends Course {
   /** Opens a page, and starts an engine in it. */
   openTab<const T extends TableSchemas, const E extends EventDefinitions>(
     config: Omit<SyncConfig<T, E>, "environment">,
   ): DeviceTab<T, E>;
   /** Opens a page without an engine: give its `environment` to whatever makes your app's. */
   openPage(): DevicePage;
-
-  /** ms since the epoch, by the device's clock. */
-  now(): number;
-  /** Whole numbers from the device's seed, for a test's own choices: `draw(6)` gives 0 to 5. */
-  readonly draw: Draw;
-  /** Runs one of the tasks that wait, drawn by the seed. False: none waits, but perhaps for time. */
-  step(): Promise<boolean>;
-  /** Runs until nothing is left that needs no time to pass. */
-  settle(): Promise<void>;
-  /** Lets `ms` pass, timer by timer, and settles after each. The timers of a frozen page wait until it thaws. */
-  pass(ms: number): Promise<void>;
-  /** Settles until the promise settles, letting time pass (at most ten minutes) when nothing else goes on. */
-  run<R>(promise: Promise<R>): Promise<R>;
-  /** What ran so far, in order. */
-  readonly trace: readonly string[];
-  /** Calls back after each task, with its name: the place for what must always hold. The returned function ends it. */
-  watch(listener: (what: string) => void): () => void;
 
   /** What is stored, past the engine. */
   readonly disk: Disk;
@@ -87,15 +85,16 @@ export interface Device {
   duplicateMessages(which?: (delivery: Delivery) => boolean): () => void;
   /** Lets a message arrive in the tabs of this scope that cannot be decoded. */
   sendBroken(scope: string): void;
+  /** Its network, which it shares with other devices of its world. */
+  readonly network: VirtualNetwork;
+  /** All its pages go offline or online. */
+  setOnline(online: boolean): void;
   /** A stranger takes the locks that tabs hold or wait for, and keeps them until the returned function is called. */
   stealLock(): () => void;
 
   /** @internal The disk itself. */
   readonly databases: ReadonlyMap<string, MemoryDatabase>;
 }
-
-/** More tasks than any test needs: something goes round in circles. */
-const mostTasks = 1_000_000;
 
 /** All messages. */
 const every = (): boolean => true;
@@ -111,130 +110,106 @@ const every = (): boolean => true;
  * await device.run(tab.sync.ready);
  * tab.kill();
  */
-export function createDevice({
-  seed = 1,
-  noLocks = false,
-  now = Date.UTC(2026, 0),
-}: DeviceOptions = {}): Device {
-  const random = createSeededRandom(seed);
-  const draw = createDraw(random);
-  const bag = createBag();
-  const trace: string[] = [];
-  const pages: DevicePage[] = [];
-  const listeners = new Set<(what: string) => void>();
-  const lockNames = new Set<string>();
-  let time = now;
+export function createDevice({ server, noLocks = false, ...options }: DeviceOptions = {}): Device {
+  const world = createWorld(options);
+  world.network.serve(server);
+  return world.createDevice({ noLocks });
+}
 
-  const add = (task: () => void, what = "task"): void => bag.add(task, what);
-  const storage = createVirtualDisk({ schedule: add, draw });
-  const locks = createVirtualLocks({ schedule: add });
-  const channels = createVirtualChannels({ schedule: add });
+/**
+ * Creates a world without devices. Give it a server with `network.serve`.
+ *
+ * @example
+ * import { createWorld } from "sssync/testing";
+ *
+ * const world = createWorld({ seed: 7 });
+ * const [phone, laptop] = [world.createDevice(), world.createDevice()];
+ * world.network.serve(() => Response.json({ error: { code: "unavailable" } }, { status: 503 }));
+ */
+export function createWorld({
+  seed = 1,
+  now = Date.UTC(2026, 0),
+}: Pick<DeviceOptions, "seed" | "now"> = {}): World {
+  const draw = createDraw(createSeededRandom(seed));
+  const { course, schedule, join } = createCourse(draw, now);
+  const network = createVirtualNetwork({ schedule, draw });
+  const clock = createVirtualClock({ now });
+  join({
+    name: "server",
+    runs: () => true,
+    nextTimer: () => clock.next(),
+    fireTimer: () => void clock.fire(),
+    skipTo: (time) => clock.skipTo(time),
+  });
+  let pages = 0;
+  let devices = 0;
+  return {
+    ...course,
+    network,
+    clock,
+    random: createSeededRandom(seed + 0.5),
+    createDevice({ noLocks = false } = {}) {
+      devices += 1;
+      const prefix = devices === 1 ? "" : `device ${devices} `;
+      return deviceIn({
+        course,
+        schedule,
+        join,
+        network,
+        noLocks,
+        nameOf: (count) => `${prefix}tab ${count}`,
+        random: () => createSeededRandom(seed + (pages += 1) / 2 ** 16),
+      });
+    },
+  };
+}
+
+interface Surroundings extends ReturnType<typeof createCourse> {
+  readonly network: VirtualNetwork;
+  readonly noLocks: boolean;
+  nameOf(count: number): string;
+  random(): RandomPort;
+}
+
+function deviceIn({ course, schedule, join, network, noLocks, nameOf, random }: Surroundings) {
+  const { draw } = course;
+  const pages: DevicePage[] = [];
+  const lockNames = new Set<string>();
+  const storage = createVirtualDisk({ schedule, draw });
+  const locks = createVirtualLocks({ schedule });
+  const channels = createVirtualChannels({ schedule });
   let openable: (() => void) | undefined;
 
   // A message, and somebody who asks for a lock that a cached page holds, evict it.
   channels.drop(({ to }) => pages.some((page) => page.evict({ channel: to })));
 
-  const awake = (): readonly DevicePage[] => pages.filter(({ state }) => state === "running");
-
-  async function runOne(): Promise<boolean> {
-    const due = awake().filter((page) => (page.nextTimer() ?? Infinity) <= time);
-    const count = bag.size() + due.length;
-    if (count === 0) return false;
-    const at = draw(count);
-    const page = due[at - bag.size()];
-    const { run, what } =
-      page === undefined
-        ? bag.take(at)
-        : { run: () => page.fireTimer(), what: `${page.name}: timer` };
-    trace.push(what);
-    run();
-    await nextTask();
-    for (const listener of listeners) listener(what);
-    return true;
-  }
-
-  async function settle(): Promise<void> {
-    await nextTask();
-    for (let tasks = 0; await runOne(); tasks += 1)
-      if (tasks > mostTasks)
-        throw new Error(`Expected the device to come to rest, got ${tasks} tasks`);
-  }
-
-  /** Goes on to the next timer, at most to `end`. False: there is none before. */
-  function advance(end: number): boolean {
-    const timers = awake().map((page) => page.nextTimer() ?? Infinity);
-    const next = Math.min(...timers, Infinity);
-    setTime(Math.max(time, Math.min(next, end)));
-    return next <= end;
-  }
-
-  function setTime(to: number): void {
-    time = to;
-    for (const page of pages) page.skipTo(time);
-  }
-
-  async function pass(ms: number): Promise<void> {
-    const end = time + ms;
-    do await settle();
-    while (advance(end));
-    await settle();
-  }
-
   function openPage(): DevicePage {
     const page = createPage({
-      name: `tab ${pages.length + 1}`,
-      schedule: add,
-      random: createSeededRandom(seed + (pages.length + 1) / 2 ** 16),
-      now: time,
+      name: nameOf(pages.length + 1),
+      schedule,
+      random: random(),
+      now: course.now(),
       storage,
       locks: noLocks ? null : locks,
       channels,
+      network,
       asks: (name) => lockNames.add(name),
       queried: (name) => {
         for (const other of pages) other.evict({ lock: name });
       },
     });
     pages.push(page);
+    join({ ...page, runs: () => page.state === "running" });
     return page;
   }
 
-  return {
+  const device: Device = {
+    ...course,
     openPage,
     openTab(config) {
       const page = openPage();
       const sync = createSyncActor({ ...config, environment: page.environment } as never);
       return Object.assign(page, { sync }) as never;
-    },
-    now: () => time,
-    draw,
-    async step() {
-      await nextTask();
-      return await runOne();
-    },
-    settle,
-    pass,
-    async run(promise) {
-      const state = { settled: false };
-      const outcome = promise.finally(() => {
-        state.settled = true;
-      });
-      outcome.catch(() => undefined);
-      const end = time + 600_000;
-      do await settle();
-      while (!state.settled && advance(end));
-      if (!state.settled)
-        throw new Error(
-          "Expected the promise to settle within ten minutes of the device, got none",
-        );
-      return await outcome;
-    },
-    trace,
-    watch(listener) {
-      const own = (what: string): void => listener(what);
-      listeners.add(own);
-      return () => {
-        listeners.delete(own);
-      };
     },
     databases: storage.databases,
     disk: createDisk(storage.databases),
@@ -274,6 +249,10 @@ export function createDevice({
     delayMessages: (which = every) => channels.delay(which),
     duplicateMessages: (which = every) => channels.duplicate(which),
     sendBroken: (scope) => channels.sendBroken(scope),
+    network,
+    setOnline(online) {
+      for (const page of pages) page.setOnline(online);
+    },
     stealLock() {
       const giveBack = Array.from(lockNames, (name) => locks.steal(name));
       return () => {
@@ -281,4 +260,5 @@ export function createDevice({
       };
     },
   };
+  return device;
 }

@@ -6,6 +6,7 @@ import { createDraw } from "./scheduler.ts";
 import { type VirtualChannels, type VirtualChannelTab } from "./virtual-channel.ts";
 import { createVirtualClock } from "./virtual-clock.ts";
 import { createVirtualLifecycle } from "./virtual-lifecycle.ts";
+import { type VirtualNetwork } from "./virtual-network.ts";
 import { type VirtualLocks } from "./virtual-locks.ts";
 import { type VirtualDisk, isReading, isWriting } from "./virtual-storage.ts";
 import { type Schedule, type VirtualTab, createMailbox } from "./virtual-tab.ts";
@@ -33,7 +34,7 @@ export interface DevicePage {
   bfcache(): void;
   /** The person comes back. False: the page was thrown out of the cache, and has to be loaded anew. */
   restore(): boolean;
-  /** The device goes offline or online, for this page. */
+  /** The device goes offline or online, for this page: it is told, and nothing it asks for arrives. */
   setOnline(online: boolean): void;
   /** Its next write fails like this, or the next one that is this operation of the storage port (`append`, `lead`, …). */
   failNextWrite(kind: FaultKind, operation?: Operation): void;
@@ -65,6 +66,7 @@ export interface PageOptions {
   readonly storage: VirtualDisk;
   readonly locks: VirtualLocks | null;
   readonly channels: VirtualChannels;
+  readonly network: VirtualNetwork;
   /** It asks for the lock. */
   asks(lock: string): void;
   /** It asks about the lock. */
@@ -81,6 +83,7 @@ export function createPage(options: PageOptions): DevicePage {
   const storage = options.storage.openTab(schedule);
   const locks = options.locks?.openTab(schedule);
   const channel = options.channels.openTab(schedule);
+  const network = options.network.openTab(schedule);
   const clock = createVirtualClock({
     now: options.now,
     pause: () => new Promise((resolve) => tasks.hand(resolve, "pause")),
@@ -89,6 +92,7 @@ export function createPage(options: PageOptions): DevicePage {
     tasks,
     storage,
     channel,
+    network,
     ...(locks === undefined ? [] : [locks]),
   ];
   /** Locks that it asked for and did not release. */
@@ -116,6 +120,7 @@ export function createPage(options: PageOptions): DevicePage {
     storage,
     channel,
     lifecycle,
+    network,
     clock,
     random: options.random,
     locks:
@@ -180,7 +185,9 @@ export function createPage(options: PageOptions): DevicePage {
       return true;
     },
     setOnline(online) {
-      if (state === "running" && lifecycle.online() !== online) tell(online ? "online" : "offline");
+      if (state !== "running" || lifecycle.online() === online) return;
+      network.setOnline(online);
+      tell(online ? "online" : "offline");
     },
     failNextWrite: (kind, operation) => storage.next(operation ?? isWriting, faultOf(kind, draw)),
     failNextRead: (kind) => storage.next(isReading, faultOf(kind, draw)),

@@ -121,6 +121,7 @@ export function createFuzzDevice(storage: StoragePort, seed: number) {
         locks: leads ? tabLocks : null,
         channel: tabChannel,
         lifecycle: createVirtualLifecycle(),
+        network: null,
         clock,
         random: createSeededRandom(seed + opened / 1000),
       });

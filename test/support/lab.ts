@@ -135,6 +135,7 @@ export function createLab(
         locks: tabLocks,
         channel,
         lifecycle,
+        network: null,
         clock,
         random: createSeededRandom((seed += 1)),
         ...ports,

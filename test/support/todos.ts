@@ -80,6 +80,7 @@ export function createDevice(options: { storage?: StoragePort; seed?: number } =
         locks: locks.openTab(),
         channel: channels.openTab(),
         lifecycle,
+        network: null,
         clock: systemClock,
         random: createSeededRandom((seed += 1)),
         ...over,
