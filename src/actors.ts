@@ -93,6 +93,7 @@ function loadActors(shared: Shared) {
 
   async function read(mode: ReadMode, careful: boolean, signal: AbortSignal): Promise<ReadReport> {
     const connection = connected(shared);
+    shared.careful ||= careful;
     const first = mode === "first";
     const put = first ? follower.startStream() : undefined;
     let outcome = await readDisk({

@@ -77,6 +77,7 @@ export interface Fault {
     | "storage_unavailable"
     | "memory_only"
     | "write_delayed"
+    | "load_delayed"
     | "load_failed"
     | "outdated"
     | "data_lost";

@@ -11,8 +11,8 @@ import { type Shared, answered, keepDamage, quarantineEntries, recognised } from
 
 export function handoffActors(shared: Shared) {
   const { follower, environment, pipeline, tabs } = shared;
-  /** A read failed that no lost connection explains: from now on record by record. */
-  let careful = false;
+  /** Reads that did not come to an end. */
+  let tries = 0;
   let writing: Promise<unknown> = Promise.resolve();
 
   function write(promise: Promise<LeaderWritten>): Promise<LeaderWritten> {
@@ -32,19 +32,22 @@ export function handoffActors(shared: Shared) {
   async function recover(signal: AbortSignal): Promise<Recovered> {
     follower.startLeading();
     while (!signal.aborted) {
+      tries += 1;
+      shared.careful ||= tries > 2;
       const read = readDisk({
         connection: recognised(shared),
         definition: shared.definition,
         index: follower.index,
         after: 0,
         whole: true,
-        careful,
+        careful: shared.careful,
         stream: undefined,
       });
       read.catch((error: unknown) => {
-        careful ||= failureOf(error) !== "lost";
+        shared.careful ||= failureOf(error) !== "lost";
       });
       const outcome = await read;
+      tries = 0;
       if (outcome.tag === "newer") return "newer";
       // The load machine has it rebuilt.
       if (outcome.tag === "damaged") follower.look();

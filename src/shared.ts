@@ -31,6 +31,8 @@ export interface Shared {
   connection: Connection | undefined;
   /** The connection whose data was read and found to be what memory holds: no other one is written to. */
   recognised: Connection | undefined;
+  /** From now on reads are made record by record: one as a whole failed, and no lost connection explains it. */
+  careful: boolean;
   /** The browser found the database damaged when it was opened, and made an empty one. */
   thrownAway: boolean;
   /** The term that this tab claimed; undefined while it does not lead. */

@@ -6,6 +6,8 @@ export interface StatusFacts {
   readonly root: SyncSnapshot<TableSchemas>["value"];
   readonly storage: string;
   readonly commit: "flowing" | "delayed" | "full";
+  /** Loading takes long. */
+  readonly slow: boolean;
   readonly leading: boolean;
   readonly leaderSeen: boolean;
   readonly memoryOnly: boolean;
@@ -56,6 +58,8 @@ const words: Readonly<Record<Fault["code"], string>> = {
     "This browser does not let the app store data. Changes live in this tab only, and are gone when it is closed.",
   write_delayed:
     "Storing a change takes longer than it should. It is tried again until it is stored.",
+  load_delayed:
+    "Reading the stored data takes longer than it should. It is tried again until it is read.",
   load_failed: "The stored data could not be read. Nothing was changed.",
   data_lost: "Data that this app had stored on this device is gone.",
   outdated: "A newer version of this app has used this data. Reload the page.",
@@ -74,6 +78,7 @@ function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["cod
   if (storage === "full") return "storage_full";
   if (storage === "lost") return "storage_lost";
   if (facts.commit === "delayed") return "write_delayed";
+  if (facts.slow) return "load_delayed";
   return facts.lost === undefined ? undefined : "data_lost";
 }
 

@@ -166,6 +166,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     storage: environment.storage ?? createMemoryStorage(),
     connection: undefined,
     recognised: undefined,
+    careful: false,
     thrownAway: false,
     term: undefined,
     reason: undefined,
@@ -255,7 +256,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   }
 
   function readFacts(): StatusFacts {
-    const { value, children } = root.getSnapshot();
+    const { value, children, context } = root.getSnapshot();
     const { connection, commits } = typeof value === "string" ? idle : value.live;
     const degraded = commits === "flowing" ? "running" : "degraded";
     const live = connection === "connected" ? degraded : connection;
@@ -268,6 +269,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
           ? "closed"
           : (children.storage?.getSnapshot().value ?? "closed"),
       commit: commits,
+      slow: context.slow,
       leading: children.handoff?.getSnapshot().matches({ leading: "serving" }) === true,
       leaderSeen: leaderSeen && !doubted,
       memoryOnly,

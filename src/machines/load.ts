@@ -23,7 +23,8 @@
  * 5. A connection is written to only after memory has taken over what it leads to. When that is other data than before, memory
  *    starts over, and keeps what this tab has still to store. A new connection begins a new round.
  * 6. With its connection a round is over: what an old one still reads is no news.
- * 7. A read that failed twice is made record by record from then on: one record that is gone does not hide the others.
+ * 7. A read that failed twice, was lost three times or was never answered is made record by record from then on: one record
+ *    that is gone does not hide the others. Chromium says of a file that is cut short what it says of a lost connection.
  * 8. Damaged `meta` is rebuilt from what is readable, and then read; where nothing is understood, nothing is written.
  */
 import { assign, setup } from "xstate";
@@ -73,7 +74,12 @@ export const loadMachine = setup({
     /** Applies the picture; gives the position that memory has reached, -1 when memory is too far ahead of it. */
     replay: promised<number, void>(),
   },
-  delays: { rereadDelay: ({ context }) => backoff(context.attempts), readDeadline: 60_000 },
+  delays: {
+    rereadDelay: ({ context }) => backoff(context.attempts),
+    /** Short at first: what keeps it waiting may be one record. */
+    readDeadline: ({ context }) => (context.careful ? 60_000 : 20_000),
+    deadline: 60_000,
+  },
   guards: {
     isNewer: (_, params: { report: ReadReport }) => params.report.tag === "newer",
     isOlder: (_, params: { report: ReadReport }) => params.report.tag === "older",
@@ -99,11 +105,12 @@ export const loadMachine = setup({
     begin: assign({ wanted: 0 }),
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
     countRepair: assign({ repairs: ({ context }) => context.repairs + 1 }),
-    /** A lost connection says nothing about records. */
+    /** A lost connection says nothing about records, unless each one is lost. */
     beCareful: assign({
       careful: ({ context }, params: { error: unknown }) =>
-        context.careful || (context.attempts > 0 && failureOf(params.error) !== "lost"),
+        context.careful || context.attempts > (failureOf(params.error) === "lost" ? 1 : 0),
     }),
+    beMoreCareful: assign({ careful: true }),
     forget: assign({ attempts: 0, repairs: 0, mode: "again" }),
     /** A write failed, for want of space perhaps: that will pass, however long it takes. Only what cannot be read gives up. */
     spare: assign({ attempts: ({ context }) => Math.min(context.attempts, 1) }),
@@ -189,6 +196,7 @@ export const loadMachine = setup({
           {
             guard: { type: "isLost", params: ({ event }) => ({ error: event.error }) },
             target: "doubting",
+            actions: { type: "beCareful", params: ({ event }) => ({ error: event.error }) },
             meta: { tid: "load.readLost" },
           },
           {
@@ -216,7 +224,7 @@ export const loadMachine = setup({
       after: {
         readDeadline: {
           target: "rereading",
-          actions: "tellSuspected",
+          actions: ["beMoreCareful", "tellSuspected"],
           meta: { tid: "load.readHung" },
         },
       },
@@ -236,7 +244,7 @@ export const loadMachine = setup({
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedMigrating" } },
       },
       after: {
-        readDeadline: {
+        deadline: {
           target: "rereading",
           actions: "tellSuspected",
           meta: { tid: "load.migrationHung" },
@@ -269,7 +277,7 @@ export const loadMachine = setup({
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedRepairing" } },
       },
       after: {
-        readDeadline: {
+        deadline: {
           target: "rereading",
           actions: "tellSuspected",
           meta: { tid: "load.repairHung" },
@@ -294,7 +302,7 @@ export const loadMachine = setup({
         "storage.opened": { target: "reading", meta: { tid: "load.reopenedQuarantining" } },
       },
       after: {
-        readDeadline: {
+        deadline: {
           target: "rereading",
           actions: "tellSuspected",
           meta: { tid: "load.quarantineHung" },

@@ -17,8 +17,9 @@
  * 5. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
  *    that does not answer does not keep the app from stopping.
  * 6. The connection and the commits go wrong independently of each other: neither hides what became of the other.
+ * 7. What takes long is told: `loading` after `slowDelay`, and goes on.
  */
-import { type AnyActorRef, sendTo, setup } from "xstate";
+import { type AnyActorRef, assign, sendTo, setup } from "xstate";
 import { commitMachine } from "./commit.ts";
 import { type CommitReport, type QueueView } from "./commit.ts";
 import { type Died, maxIterations } from "./common.ts";
@@ -54,6 +55,8 @@ export interface SyncInput {
 
 interface Context extends SyncInput {
   readonly self: AnyActorRef;
+  /** Loading takes long. */
+  readonly slow: boolean;
 }
 
 export const syncMachine = setup({
@@ -76,9 +79,11 @@ export const syncMachine = setup({
     election: electionMachine,
     handoff: handoffMachine,
   },
-  delays: { stopDeadline: 5000 },
+  delays: { stopDeadline: 5000, slowDelay: 10_000 },
   guards: { mayUseMemory: ({ context }) => context.memory.allowed() },
   actions: {
+    beSlow: assign({ slow: true }),
+    beQuick: assign({ slow: false }),
     openStorage: sendTo("storage", { type: "storage.open" }),
     suspectStorage: sendTo("storage", { type: "storage.suspected" }),
     loadOpened: sendTo("load", { type: "storage.opened" }),
@@ -106,7 +111,7 @@ export const syncMachine = setup({
   },
 }).createMachine({
   id: "sync",
-  context: ({ input, self }) => ({ ...input, self }),
+  context: ({ input, self }) => ({ ...input, self, slow: false }),
   invoke: [
     {
       id: "storage",
@@ -171,6 +176,8 @@ export const syncMachine = setup({
   entry: "openStorage",
   states: {
     loading: {
+      exit: "beQuick",
+      after: { slowDelay: { actions: "beSlow", meta: { tid: "sync.slow" } } },
       on: {
         "load.ready": {
           target: "live",

@@ -27,6 +27,7 @@ import {
 import { isLower, placeAll } from "./placement.ts";
 import { addByHand, addRecords, after, isPosition, isUsedUp, newestPosition } from "./positions.ts";
 import {
+  type ClockPort,
   type Connection,
   type ConnectionEvents,
   type Delete,
@@ -44,6 +45,7 @@ import {
   type StoreName,
   type Unreadable,
 } from "./ports.ts";
+import { systemClock } from "./system-clock.ts";
 import {
   type Database,
   abortAll,
@@ -72,11 +74,14 @@ const allStores: readonly StoreName[] = [
 ];
 
 /** Storage in the IndexedDB of this place, or in `factory` (of the global classes: `idb` knows its objects by them). */
-export const createIndexedDbStorage = (factory?: IDBFactory): StoragePort => {
+export const createIndexedDbStorage = (
+  factory?: IDBFactory,
+  clock: ClockPort = systemClock,
+): StoragePort => {
   // Looked up late: where storage is switched off, merely reading `indexedDB` may throw.
   const databases = (): IDBFactory => factory ?? indexedDB;
   return {
-    open: (name, events) => open(databases, name, events),
+    open: (name, events) => open(databases, name, events, clock),
     async destroy(name) {
       try {
         await wrap(databases().deleteDatabase(name));
@@ -92,6 +97,7 @@ async function open(
   databases: () => IDBFactory,
   name: string,
   events: ConnectionEvents,
+  clock: ClockPort,
 ): Promise<Connection> {
   let db: Database;
   try {
@@ -150,13 +156,13 @@ async function open(
       ),
     ensure: (records, durability) =>
       // A record that cannot be read must not keep those out that can still be written.
-      around(db, (gone) =>
+      around(db, clock, (gone) =>
         transact(db, ["log", "meta"], "readwrite", durability, (tx) =>
           ensure(tx, records, known, gone),
         ),
       ),
     async read(request) {
-      const result = await (request.each === true ? readEach : read)(db, request);
+      const result = await (request.each === true ? readEach : read)(db, request, clock);
       const floor = result.meta.get("floor");
       for (const position of [floor, result.log.at(-1)?.[0]])
         if (isPosition(position, known)) known = position;
@@ -187,7 +193,7 @@ async function open(
         return await count;
       }),
     async repair(record, seen, plan) {
-      const gone = await findUnreadable(db);
+      const gone = await findUnreadable(db, clock);
       return await transact(db, allStores, "readwrite", "strict", (tx, undo) =>
         repair(tx, record, { seen, known, gone, plan }, undo),
       );
@@ -195,6 +201,8 @@ async function open(
     letGo: () => abortAll(db),
     close() {
       told = true;
+      // What waits for an answer that never comes would hold up all other tabs for ever.
+      abortAll(db);
       db.close();
     },
   };
@@ -271,15 +279,19 @@ async function read(db: Database, request: ReadRequest): Promise<ReadResult> {
 }
 
 /** Record by record, the segments as well: which of them are wanted is known too late. */
-async function readEach(db: Database, request: ReadRequest): Promise<ReadResult> {
+async function readEach(db: Database, request: ReadRequest, clock: ClockPort): Promise<ReadResult> {
   const unreadable: Unreadable[] = [];
-  const { segments, ...stores } = await attemptAll(db, {
-    meta: undefined,
-    log: after(request.after),
-    rejected: undefined,
-    quarantine: undefined,
-    segments: undefined,
-  });
+  const { segments, ...stores } = await attemptAll(
+    db,
+    {
+      meta: undefined,
+      log: after(request.after),
+      rejected: undefined,
+      quarantine: undefined,
+      segments: undefined,
+    },
+    clock,
+  );
   const of = (store: keyof typeof stores): Entries =>
     readable(store, stores[store], (found) => unreadable.push(found));
   const meta = new Map(named(of("meta")));

@@ -25,6 +25,8 @@ export interface MemoryDatabase {
   readonly stores: Readonly<Record<StoreName, Store>>;
   /** Of the newest log record there ever was. */
   position: number;
+  /** Of the virtual disk: records that no read is answered. */
+  readonly silent?: Map<string, readonly [store: StoreName, key: StoreKey]>;
   /** Tells each open connection that the database is deleted. */
   readonly connections: Set<() => void>;
 }
@@ -61,6 +63,7 @@ const createDatabase = (): MemoryDatabase => ({
     queries: new Map(),
   },
   position: 0,
+  silent: new Map(),
   connections: new Set(),
 });
 

@@ -17,6 +17,8 @@ export interface Disk {
   /** Puts a copy of any value that can be cloned. A `log` key may be a new one: later records come after it. */
   put(store: StoreName, key: StoreKey, value: unknown, database?: string): void;
   remove(store: StoreName, key: StoreKey, database?: string): void;
+  /** No read that it is a part of is ever answered, until the returned function is called; one record by record goes without it. */
+  mute(store: StoreName, key: StoreKey, database?: string): () => void;
 }
 
 /** The disk that these databases are on. */
@@ -54,6 +56,12 @@ export function createDisk(databases: ReadonlyMap<string, MemoryDatabase>): Disk
     },
     remove(store, key, name) {
       expectOne(name).stores[store].delete(JSON.stringify(key));
+    },
+    mute(store, key, name) {
+      const { silent } = expectOne(name);
+      const id = JSON.stringify([store, key]);
+      silent?.set(id, [store, key]);
+      return () => silent?.delete(id);
     },
   };
 }

@@ -14,6 +14,7 @@ import {
   type ReadRequest,
   StorageFailure,
   type StoragePort,
+  type Unreadable,
 } from "../services/ports.ts";
 import {
   type Fault,
@@ -96,7 +97,8 @@ const call = (on: Connection, operation: Operation, args: readonly unknown[]): P
 const noEvents: ConnectionEvents = { blocked() {}, closed() {} };
 
 /** The data as it is now, for who reads it later. */
-const forkOf = ({ stores, position }: MemoryDatabase): MemoryDatabase => ({
+const forkOf = ({ stores, position, silent }: MemoryDatabase): MemoryDatabase => ({
+  ...(silent === undefined ? {} : { silent: new Map(silent) }),
   stores: Object.fromEntries(
     Object.entries(stores).map(([store, entries]) => [store, new Map(entries)]),
   ) as MemoryDatabase["stores"],
@@ -111,15 +113,29 @@ const forkOf = ({ stores, position }: MemoryDatabase): MemoryDatabase => ({
 async function readIn(
   mailbox: Mailbox,
   request: ReadRequest,
-  snapshot: Connection,
+  { stores, silent = new Map(), ...fork }: MemoryDatabase,
 ): Promise<unknown> {
   const turns: (() => void)[] = [];
-  const result = await snapshot.read({
+  const reason = "never answered";
+  const unreadable: Unreadable[] = [];
+  for (const [store, key] of silent.values()) {
+    if (store === "segments" || (store === "log" && (key as number) <= request.after)) continue;
+    if (stores[store].delete(JSON.stringify(key))) unreadable.push({ store, key, reason });
+  }
+  let answers = request.each === true || unreadable.length === 0;
+  const result = await connect({ stores, ...fork }, noEvents).read({
     ...request,
     each: request.each === true,
     segments: (meta, stored) => request.segments(meta, stored),
-    onSegment: (...found) => turns.push(() => request.onSegment(...found)),
+    onSegment(key, value) {
+      const isSilent = silent.has(JSON.stringify(["segments", key]));
+      answers &&= request.each === true || !isSilent;
+      turns.push(() =>
+        isSilent ? request.onSegment(key, undefined, reason) : request.onSegment(key, value),
+      );
+    },
   });
+  if (!answers) return await never();
   for (const turn of turns)
     await new Promise<void>((resolve, reject) => {
       mailbox.hand(() => {
@@ -131,7 +147,7 @@ async function readIn(
         }
       }, "segment");
     });
-  return result;
+  return { ...result, unreadable };
 }
 
 /** A page's copy of what it asks for: it may change the original before this takes effect. */
@@ -318,7 +334,7 @@ export const createVirtualDisk = ({
               tell(outcome, operation, resolve, reject, () => state === "broken");
               return;
             }
-            const snapshot = connect(forkOf(database), noEvents);
+            const snapshot = forkOf(database);
             const fault = faultFor(operation);
             pending.add(fail);
             mailbox.hand(() => {

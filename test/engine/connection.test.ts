@@ -88,11 +88,11 @@ describe("a dead handle", () => {
     // A leader's write that is never answered, on a connection that goes away meanwhile.
     tab.disk.next("lead", hungAndNotStored);
     await tab.sync.commit(added("t1")).durable;
-    await lab.pass(10_000);
+    await lab.pass(15_000);
     tab.disk.close("forced");
     const held = hold();
     tab.disk.next("read", held.fault);
-    await lab.pass(19_000);
+    await lab.pass(14_000);
     // The leader would have lost its patience by now; the new connection is still being read.
     await lab.pass(5000);
     held.release();

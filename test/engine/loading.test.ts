@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { StorageFailure } from "../../src/services/ports.ts";
 import { failing, hold, hungAndNotStored } from "../support/faulty-storage.ts";
 import { added, createLab, removed, shown } from "../support/lab.ts";
+import { createLosingStorage } from "../support/losing-storage.ts";
 
 it("G6 a first load that begins again shows no row that is gone by then", async () => {
   const lab = createLab();
@@ -58,4 +59,19 @@ it("G8 a quarantine that is never answered is written again on a new connection"
   expect(tab.sync.status.phase).toBe("loading");
   await lab.pass(120_000);
   expect([tab.sync.status.phase, tab.sync.status.quarantined]).toEqual(["ready", 1]);
+});
+
+it("G8 a record of which reads fail as if the connection was lost hides no other one", async () => {
+  const disk = createLosingStorage("lost");
+  const lab = createLab({ wrap: disk.wrap });
+  const writer = await lab.ready({ ports: { locks: null } });
+  for (const id of ["t1", "t2", "t3"]) await writer.sync.commit(added(id)).durable;
+  await writer.sync.stop();
+  disk.lose("log", 2);
+  const tab = lab.openTab();
+  await lab.pass(5000);
+  expect(tab.sync.status.phase).toBe("ready");
+  expect(shown(tab).todos.map(({ id }) => id)).toEqual(["t1", "t3"]);
+  expect(tab.sync.quarantine.list()).toMatchObject([{ id: "log/2", raw: null }]);
+  expect(tab.sync.status.role).toBe("leader");
 });

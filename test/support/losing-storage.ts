@@ -9,7 +9,8 @@ import {
 
 const reason = "NotReadableError: gone";
 
-export function createLosingStorage() {
+/** `kind`: what a read of them fails as. */
+export function createLosingStorage(kind: "aborted" | "lost" = "aborted") {
   const gone = new Map<StoreName, Set<string>>();
   const isGone = (store: StoreName, key: StoreKey): boolean =>
     gone.get(store)?.has(JSON.stringify(key)) === true;
@@ -45,8 +46,7 @@ export function createLosingStorage() {
         quarantine: readable("quarantine", result.quarantine, tell),
         unreadable,
       };
-      if (unreadable.length > 0 && request.each !== true)
-        throw new StorageFailure("aborted", reason);
+      if (unreadable.length > 0 && request.each !== true) throw new StorageFailure(kind, reason);
       return all;
     },
     repair: (record, after, plan) =>

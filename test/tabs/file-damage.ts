@@ -62,6 +62,9 @@ const ofLevelDb: readonly FileDamage[] = [
   { what: "CURRENT empty", files: /CURRENT$/, how: cutTo(0) },
   { what: "CURRENT gone", files: /CURRENT$/, how: remove, rare: true },
   { what: "blobs gone", files: /\.blob\/.*\/[0-9a-f]+$/, how: remove },
+  { what: "blobs cut in half", files: /\.blob\/.*\/[0-9a-f]+$/, how: cutTo(0.5) },
+  { what: "blobs cut short", files: /\.blob\/.*\/[0-9a-f]+$/, how: cutTo(0.99), rare: true },
+  { what: "blobs empty", files: /\.blob\/.*\/[0-9a-f]+$/, how: cutTo(0), rare: true },
   {
     what: "blobs overwritten",
     files: /\.blob\/.*\/[0-9a-f]+$/,

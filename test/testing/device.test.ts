@@ -327,6 +327,35 @@ describe("a fault", () => {
 });
 
 describe("the disk", () => {
+  test.each([
+    ["log", 2],
+    ["segments", ["todos", 1]],
+  ] as const)(
+    "G8 with a record that is never answered (%s) is read without it, in bounded time, and says why it takes long",
+    async (store, key) => {
+      const device = createDevice();
+      const [writer] = (await openTabs(device, 1)) as [Tab];
+      await device.run(writer.sync.commit(added("folded")).durable);
+      if (store === "segments") await device.pass(5000);
+      await device.run(writer.sync.commit(added("later")).durable);
+      writer.kill();
+      const answer = device.disk.mute(store, key);
+      const tab = openTab(device);
+      const faults: string[] = [];
+      tab.sync.on("fault", ({ fault }) => faults.push(fault.code));
+      await device.pass(15_000);
+      expect([tab.sync.status.phase, faults]).toEqual(["loading", ["load_delayed"]]);
+      await device.pass(15_000);
+      expect([tab.sync.status.phase, tab.sync.status.fault]).toEqual(["ready", null]);
+      expect(ids(tab)).toEqual([store === "log" ? "folded" : "later"]);
+      const where = store === "log" ? "log/2" : "segment/todos/1";
+      expect(tab.sync.quarantine.list()).toMatchObject([{ id: where, raw: null }]);
+      // It leads, and what comes is stored.
+      await device.run(tab.sync.commit(added("new")).settled);
+      answer();
+    },
+  );
+
   test("shows copies of what is stored, and can be damaged", async () => {
     const device = createDevice();
     await openTabs(device, 1);

@@ -14,6 +14,46 @@ export const storage = [
     named: "comes after",
   },
   {
+    id: "lost-over-one-record",
+    why: "However often a read is lost, it is never made record by record: one file that was cut short hides all.",
+    breaks: ["G8"],
+    edits: [
+      [
+        '(failureOf(params.error) === "lost" ? 1 : 0)',
+        '(failureOf(params.error) === "lost" ? Infinity : 0)',
+      ],
+    ],
+    tests: ["engine/loading.test.ts"],
+    named: "as if the connection was lost",
+  },
+  {
+    id: "hung-over-one-record",
+    why: "A read that is never answered is made again as it was: one record hides all.",
+    breaks: ["G8"],
+    edits: [['actions: ["beMoreCareful", "tellSuspected"],', 'actions: "tellSuspected",']],
+    tests: ["testing/device.test.ts"],
+    named: "never answered",
+  },
+  {
+    id: "slow-is-unreadable",
+    why: "A record that is only slow counts as one that cannot be read.",
+    breaks: ["G9"],
+    edits: [
+      ["await inTime(clock, Promise.all(waiting.values()));", ""],
+      ["    await readKeys();\n", ""],
+    ],
+    tests: ["services/silent.test.ts"],
+    named: "only slow",
+  },
+  {
+    id: "hung-holds-on",
+    why: "A connection that is dropped over a read that is never answered leaves its transaction open: no tab can write.",
+    breaks: ["G4"],
+    edits: [["abortAll(db);\n      db.close();", "db.close();"]],
+    tests: ["services/silent.test.ts"],
+    named: "keeps nobody waiting",
+  },
+  {
     id: "no-second-open",
     why: "An `open` without an answer is waited for alone.",
     breaks: ["G8"],
