@@ -1,19 +1,21 @@
 /** What waits for somebody: `outbox`, `rejected`, `quarantine`. */
 import { type Collection, type Quarantine, type QuarantineEntry } from "./api.ts";
-import { SyncError } from "./errors.ts";
 import { type Follower } from "./follower.ts";
 import { type Definition } from "./model/definition.ts";
 import { type DismissRecord, type Envelope, type RejectedEvent } from "./model/log.ts";
-import { payloadOf } from "./model/migrate.ts";
+import { anewId } from "./model/materialize.ts";
 import { type Pipeline, type Receipt } from "./pipeline.ts";
 import { createListeners } from "./publisher.ts";
-import { createQuarantine, missing } from "./quarantine.ts";
+import { createQuarantine, missing, todayOf } from "./quarantine.ts";
 
 export interface CollectionsOptions {
   readonly definition: Definition;
   readonly follower: Follower;
   readonly pipeline: Pipeline;
-  commit(events: unknown): Receipt;
+  /** Commits as one; under these ids what is committed anew. */
+  commit(events: unknown, ids: readonly string[]): Receipt;
+  /** Throws where nothing is written any more. */
+  expectOpen(): void;
   /** Tells the commit machine that there is something to write. */
   flush(): void;
   /** Tries at once what waits to be tried again. */
@@ -52,12 +54,41 @@ export function createCollections(options: CollectionsOptions) {
 
   async function dismiss(
     from: DismissRecord["from"],
-    id: string,
+    ids: readonly string[],
     rows?: DismissRecord["rows"],
   ): Promise<void> {
-    const done = pipeline.dismiss(from, [id], rows);
+    const done = pipeline.dismiss(from, ids, rows);
     options.flush();
     await done;
+  }
+
+  /** Of events that were committed anew here: whoever goes through a list comes to the others of a commit as well. */
+  const tried = new Set<string>();
+
+  /**
+   * Commits an event anew, with the others of its commit that still wait (G3). First the new commit is safe, then the old one
+   * goes; whoever comes between commits it under the same ids, which is committing it once (G5).
+   */
+  async function commitAnew(
+    waiting: Iterable<RejectedEvent>,
+    id: string,
+    inputOf: (event: Envelope) => unknown,
+  ): Promise<void> {
+    const events = Array.from(waiting, ({ event }) => event);
+    const named = events.find((event) => event.id === id);
+    if (named === undefined && tried.has(id)) return;
+    if (named === undefined) throw missing(id);
+    options.expectOpen();
+    const unit = events.filter((it) => it === named || (it.tx ?? it) === named.tx);
+    const inputs: unknown[] = [];
+    for (const event of unit) {
+      const input = inputOf(event);
+      inputs.push(input instanceof Promise ? await input : input);
+    }
+    const ids = unit.map((event) => event.id);
+    await options.commit(inputs, ids.map(anewId)).durable;
+    for (const it of ids) tried.add(it);
+    await dismiss("rejected", ids);
   }
 
   const subscribe = (listener: () => void): (() => void) => listeners.add(listener);
@@ -86,19 +117,14 @@ export function createCollections(options: CollectionsOptions) {
     },
     list: listRejected,
     async retry(id) {
-      const found = follower.replica.rejected.get(id);
-      if (found === undefined) throw missing(id);
-      const { name } = found.event;
-      const today = payloadOf(options.definition, found.event);
-      if ("issue" in today)
-        throw new SyncError("invalid_payload", `Expected a payload of today. ${today.issue}`);
-      // First the new commit is safe, then the old one goes.
-      await options.commit({ name, payload: today.value }).durable;
-      await dismiss("rejected", id);
+      await commitAnew(follower.replica.rejected.values(), id, (event) =>
+        todayOf(options.definition, event),
+      );
     },
     async discard(id) {
       if (!follower.replica.rejected.has(id)) throw missing(id);
-      await dismiss("rejected", id);
+      options.expectOpen();
+      await dismiss("rejected", [id]);
     },
     subscribe,
   };
@@ -107,6 +133,8 @@ export function createCollections(options: CollectionsOptions) {
     definition: options.definition,
     follower,
     commit: options.commit,
+    commitAnew,
+    expectOpen: options.expectOpen,
     dismiss,
   });
   const quarantine: Quarantine = {

@@ -31,17 +31,21 @@ function toEnvelope(
   return envelope;
 }
 
-/** The events of one commit, parsed and private: whatever the app does to its objects later changes nothing. */
+/**
+ * The events of one commit, parsed and private: whatever the app does to its objects later changes nothing. `ids`: of events
+ * that are committed anew.
+ */
 export function toUnit(
   definition: Definition,
   input: unknown,
   createId: () => string,
   at: number,
+  ids: readonly string[] = [],
 ): Unit {
   try {
     if (!Array.isArray(input)) return [toEnvelope(definition, input, createId(), at, undefined)];
     const tx = input.length > 1 ? createId() : undefined;
-    return input.map((it) => toEnvelope(definition, it, createId(), at, tx));
+    return input.map((it, index) => toEnvelope(definition, it, ids[index] ?? createId(), at, tx));
   } catch (error) {
     if (error instanceof SyncError) throw error;
     // A getter or a proxy of the app threw, or a check in one of its schemas.

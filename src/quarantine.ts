@@ -6,8 +6,14 @@ import { type Quarantine, type QuarantineEntry } from "./api.ts";
 import { SyncError } from "./errors.ts";
 import { type Follower } from "./follower.ts";
 import { type Definition } from "./model/definition.ts";
-import { show, toJson } from "./model/json.ts";
-import { type DismissRecord, type Envelope, type RowImage } from "./model/log.ts";
+import { type Json, show, showError, toJson } from "./model/json.ts";
+import {
+  type DismissRecord,
+  type Envelope,
+  type RejectedEvent,
+  type RowImage,
+} from "./model/log.ts";
+import { anewId } from "./model/materialize.ts";
 import { payloadOf, rowOf } from "./model/migrate.ts";
 import { unpack } from "./model/packed.ts";
 import { toPlain } from "./model/plain.ts";
@@ -17,8 +23,18 @@ import { type Receipt } from "./pipeline.ts";
 export interface QuarantineOptions {
   readonly definition: Definition;
   readonly follower: Follower;
-  commit(events: readonly { readonly name: string; readonly payload: unknown }[]): Receipt;
-  dismiss(from: DismissRecord["from"], id: string, rows?: readonly RowImage[]): Promise<void>;
+  commit(events: readonly unknown[], ids: readonly string[]): Receipt;
+  commitAnew(
+    waiting: Iterable<RejectedEvent>,
+    id: string,
+    inputOf: (event: Envelope) => unknown,
+  ): Promise<void>;
+  expectOpen(): void;
+  dismiss(
+    from: DismissRecord["from"],
+    ids: readonly string[],
+    rows?: readonly RowImage[],
+  ): Promise<void>;
 }
 
 export const missing = (id: string): SyncError =>
@@ -39,6 +55,32 @@ const invalid = (
   got: string,
 ): SyncError => new SyncError(code, `Expected ${expected}, got ${got}`);
 
+/** A stored event as `commit` takes it today. */
+export function todayOf(definition: Definition, stored: unknown): unknown {
+  const {
+    name,
+    payload,
+    v: version,
+    packed,
+  } = (stored ?? {}) as Partial<Envelope & { packed: true }>;
+  if (typeof name !== "string")
+    throw invalid("invalid_payload", "an event with a name", show(stored));
+  if (typeof version !== "number") return { name, payload };
+  const whole = packed === true ? unpacked(payload as Json) : payload;
+  const event = { name, v: version, payload: whole ?? null, id: "", at: 0 };
+  const today = payloadOf(definition, event);
+  if ("issue" in today) throw invalid("invalid_payload", "a payload of today", today.issue);
+  return { name, payload: today.value };
+}
+
+function unpacked(payload: Json): Json {
+  try {
+    return unpack(payload);
+  } catch (error) {
+    throw invalid("invalid_payload", "a payload that was packed", showError(error));
+  }
+}
+
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 export function createQuarantine(options: QuarantineOptions) {
@@ -50,9 +92,7 @@ export function createQuarantine(options: QuarantineOptions) {
     const waiting = Array.from(replica.failed).flatMap(({ invalid: why, position, unit }) =>
       why === undefined || position === null
         ? []
-        : unit
-            .filter(({ id }) => !replica.isDismissed(id))
-            .map((event) => entryOf(event, why.message)),
+        : unit.map((event) => entryOf(event, why.message)),
     );
     const decided = Array.from(replica.unfit.values(), (it) => entryOf(it.event, it.message));
     return [...decided, ...waiting];
@@ -61,31 +101,19 @@ export function createQuarantine(options: QuarantineOptions) {
   const all = (): QuarantineEntry[] => [...follower.quarantine.values(), ...events()];
 
   function find(id: string): QuarantineEntry {
-    const entry = all().find((it) => it.id === id);
+    const entry = follower.quarantine.get(id);
     if (entry === undefined) throw missing(id);
     return entry;
   }
 
-  /** A stored event for `commit`; one that was mended is of today. */
-  function eventOf(value: unknown, isMended: boolean) {
-    const {
-      name,
-      payload,
-      v: version,
-      packed,
-    } = (value ?? {}) as Partial<Envelope & { packed: true }>;
-    if (typeof name !== "string")
-      throw invalid("invalid_payload", "an event with a name", show(value));
-    if (isMended || typeof version !== "number") return { name, payload };
-    const whole = (packed === true ? unpack(payload as Envelope["payload"]) : payload) ?? null;
-    const today = payloadOf(definition, { name, v: version, payload: whole, id: "", at: 0 });
-    if ("issue" in today) throw invalid("invalid_payload", "a payload of today", today.issue);
-    return { name, payload: today.value };
-  }
-
-  async function commitAll(values: readonly unknown[], isMended: boolean): Promise<void> {
+  /** The events of a log record, anew, in place of the entry: whoever tries it gives them the same ids. */
+  async function commitAll(id: string, values: readonly unknown[], isMended: boolean) {
     if (values.length === 0) throw invalid("invalid_payload", "events", "none");
-    await options.commit(values.map((value) => eventOf(value, isMended))).durable;
+    const inputs = values.map((value) => (isMended ? value : todayOf(definition, value)));
+    const place = `${follower.incarnation}-${id.slice("log/".length)}`;
+    const ids = inputs.map((_, at) => anewId(`${place}-${at}`));
+    await options.commit(inputs, ids).durable;
+    await options.dismiss("quarantine", [id]);
   }
 
   /** The row as today's schema has it. */
@@ -126,36 +154,39 @@ export function createQuarantine(options: QuarantineOptions) {
   const quarantine: Pick<Quarantine, "list" | "retry" | "export" | "discard"> = {
     list: all,
     async retry(id, mend) {
+      if (id.startsWith(ofEvent))
+        return await options.commitAnew(
+          replica.unfit.values(),
+          id.slice(ofEvent.length),
+          mend ?? ((event) => todayOf(definition, event)),
+        );
       const { raw, schema: from } = find(id);
+      options.expectOpen();
       const isMended = mend !== undefined;
-      const value = isMended ? mend(raw) : raw;
+      const value = isMended ? await mend(raw) : raw;
       const [kind = "", table = "", ...rest] = id.split("/");
       const today = definition.schema;
       const schema = isMended ? today : (from ?? today);
       switch (kind) {
-        case "event":
-          // First the new commit is safe, then the old one goes.
-          await commitAll([value], isMended);
-          return await options.dismiss("rejected", id.slice(ofEvent.length));
         case "log":
-          await commitAll(
+          return await commitAll(
+            id,
             list(isMended ? value : (value as { events?: unknown } | null)?.events),
             isMended,
           );
-          return await options.dismiss("quarantine", id);
         case "row": {
           const image = rowFor(table, value, schema);
           if (image[1] !== rest.join("/"))
             throw invalid("invalid_row", `the row "${rest.join("/")}"`, show(image[1]));
           if (isThere(image)) throw invalid("invalid_row", "no row of that id", "one");
-          return await options.dismiss("quarantine", id, [image]);
+          return await options.dismiss("quarantine", [id], [image]);
         }
         case "segment": {
           const saved = salvageSegment(value, 0, () => true);
           const rows = isMended
             ? list(value).map((row) => [row, today] as const)
             : saved.ids.map((_, at) => [saved.row(at), saved.schema ?? schema] as const);
-          return await options.dismiss("quarantine", id, rowsOf(table, rows));
+          return await options.dismiss("quarantine", [id], rowsOf(table, rows));
         }
         default:
           throw missing(id);
@@ -163,12 +194,11 @@ export function createQuarantine(options: QuarantineOptions) {
     },
     export: () => JSON.stringify(all().map(toPlain)),
     async discard(id) {
-      find(id);
       const isEvent = id.startsWith(ofEvent);
-      await options.dismiss(
-        isEvent ? "rejected" : "quarantine",
-        isEvent ? id.slice(ofEvent.length) : id,
-      );
+      const name = isEvent ? id.slice(ofEvent.length) : id;
+      if (!(isEvent ? replica.unfit : follower.quarantine).has(name)) throw missing(id);
+      options.expectOpen();
+      await options.dismiss(isEvent ? "rejected" : "quarantine", [name]);
     },
   };
 

@@ -312,9 +312,9 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     throw new SyncError("not_ready", "Expected the stored data to be loaded: await sync.ready");
   }
 
-  function commit(input: unknown): Receipt {
+  function commit(input: unknown, ids?: readonly string[]): Receipt {
     expectOpen();
-    const unit = toUnit(definition, input, createEventId, clock.now());
+    const unit = toUnit(definition, input, createEventId, clock.now(), ids);
     const { entry, replaced, noops, changes } = replica.commit(unit);
     const { receipt, unwritten } = pipeline.add(entry, replaced);
     if (unwritten !== undefined) replica.forget(unwritten);
@@ -330,6 +330,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     follower,
     pipeline,
     commit,
+    expectOpen,
     flush: schedule,
     hurry: () => root.getSnapshot().children.commit?.send({ type: "page.returned" }),
     quarantined: (entries) => reporter.emit({ type: "quarantined", entries }),
@@ -452,7 +453,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     subscribe: reporter.subscribe,
     on: reporter.on,
     ready: readiness.promise,
-    commit,
+    commit: (input) => commit(input),
     tables,
     get status() {
       return reporter.status;

@@ -17,15 +17,12 @@ export function createDecided(definition: Definition) {
   const baseKeys = new Map<string, TakenKey>();
   const rejected = new Map<string, RejectedEvent>();
   const unfit = new Map<string, RejectedEvent>();
-  /** Dismissed before they were decided. */
-  const early = new Set<string>();
   const verdicts = new Map<string, string | null>();
 
   return {
     taken,
     rejected: rejected as ReadonlyMap<string, RejectedEvent>,
     unfit: unfit as ReadonlyMap<string, RejectedEvent>,
-    isDismissed: (id: string) => early.has(id),
     /** Dedupe keys that decided events took. */
     keys: () => Array.from(baseKeys.values()),
 
@@ -35,8 +32,7 @@ export function createDecided(definition: Definition) {
         baseKeys.set(key, it);
         taken.set(key, it[2]);
       }
-      for (const it of record.rejected)
-        if (!early.delete(it.event.id)) (isUnfit(it) ? unfit : rejected).set(it.event.id, it);
+      for (const it of record.rejected) (isUnfit(it) ? unfit : rejected).set(it.event.id, it);
     },
 
     /** What the base on disk tells of events whose decisions are not on record any more. */
@@ -45,7 +41,7 @@ export function createDecided(definition: Definition) {
     },
 
     dismiss(ids: readonly string[]): void {
-      for (const id of ids) if (!rejected.delete(id) && !unfit.delete(id)) early.add(id);
+      for (const id of ids) if (!rejected.delete(id)) unfit.delete(id);
     },
 
     /** The base is read anew; nothing of the overlay applies. */
@@ -54,7 +50,6 @@ export function createDecided(definition: Definition) {
       taken.clear();
       rejected.clear();
       unfit.clear();
-      early.clear();
       verdicts.clear();
     },
 

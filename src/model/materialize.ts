@@ -4,7 +4,8 @@
  * 1. A unit (the events of one commit) is a whole: one failure and it has no changes at all (G3).
  * 2. `update` of a missing row and `create` of an existing id are no changes, and are told (G6, G7).
  * 3. Every resulting row is whole, valid and JSON: a partial row cannot be expressed (G6).
- * 4. An event whose dedupe key is taken is a `duplicate`: no changes, the rest of its unit applies (G7).
+ * 4. An event whose dedupe key is taken is a `duplicate`: no changes, the rest of its unit applies (G7). So is one that was
+ *    committed anew, when that was done already: its id is its key.
  */
 import { SyncError } from "../errors.ts";
 import { type Definition, type EventSpec } from "./definition.ts";
@@ -58,6 +59,15 @@ interface Step {
 }
 
 export const keyOf = (name: string, key: string): string => `${name}\n${key}`;
+
+/** Stands for the name of an event where a key is the id of one that was committed anew: no event is called so. */
+const anew = "-r";
+
+/** The id under which an event is committed anew, whoever does it: two of one id are one (G7). */
+export const anewId = (id: string): string =>
+  id.replace(/(?:-r(\d+))?$/, (_, times: string | undefined) => `${anew}${Number(times ?? 0) + 1}`);
+
+const isAnew = (id: string): boolean => /-r\d+$/.test(id);
 
 /**
  * Tells whether a value is a part of a payload, which is frozen and ours: such a row need not be copied. It looks where a
@@ -142,14 +152,27 @@ export function checkCoalesce(spec: EventSpec, event: Envelope): void {
 }
 
 /**
- * The coalesce key of a unit, when it has one: only single events coalesce, and only without `dedupe`. There the first
+ * The coalesce key of a unit, when it has one: only single events coalesce, and only those that take no key. There the first
  * counts: an event that leaves its place to a later one would free its key, and a duplicate would count after all.
  */
 export function coalesceKey(definition: Definition, unit: Unit): string | undefined {
   const [event] = unit;
   if (event === undefined || unit.length > 1) return undefined;
-  if (definition.events.get(event.name)?.dedupe !== undefined) return undefined;
+  if (isAnew(event.id) || definition.events.get(event.name)?.dedupe !== undefined) return undefined;
   return keyFor(definition, event, "coalesce");
+}
+
+const noKeys: readonly TakenKey[] = [];
+
+/** What an event takes, and counts only if nobody took it before. */
+function takenBy(spec: EventSpec, { id, payload }: Envelope): readonly TakenKey[] {
+  if (spec.dedupe === undefined && !isAnew(id)) return noKeys;
+  return [
+    ...(isAnew(id) ? [{ name: anew, key: id, id }] : []),
+    ...(spec.dedupe === undefined
+      ? []
+      : [{ name: spec.name, key: callKey(spec, "dedupe", payload), id }]),
+  ];
 }
 
 export interface Materializer {
@@ -262,22 +285,19 @@ export function createMaterializer(
   function runAll(unit: Unit, to: Step): Outcome {
     const { changes, keys, noops } = to;
     const duplicates: string[] = [];
+    const isFree = ({ name, key }: TakenKey): boolean =>
+      !taken.has(keyOf(name, key)) && !keys.some((it) => it.name === name && it.key === key);
     for (const event of unit) {
       const spec = definition.events.get(event.name);
       if (spec === undefined) {
         throw new SyncError("unknown_event", `Expected a defined event, got ${show(event.name)}`);
       }
-      if (spec.dedupe !== undefined) {
-        const key = callKey(spec, "dedupe", event.payload);
-        const id =
-          taken.get(keyOf(spec.name, key)) ??
-          keys.find((it) => it.name === spec.name && it.key === key)?.id;
-        if (id !== undefined) {
-          duplicates.push(event.id);
-          continue;
-        }
-        keys.push({ name: spec.name, key, id: event.id });
+      const mine = takenBy(spec, event);
+      if (!mine.every(isFree)) {
+        duplicates.push(event.id);
+        continue;
       }
+      keys.push(...mine);
       const isOurs = partsOf(event.payload);
       for (const action of call(spec, event)) act(spec, event, action, to, isOurs);
     }

@@ -297,8 +297,6 @@ export function createReplica(definition: Definition, tab: string) {
     rejected,
     /** Events that were not understood when they were decided. */
     unfit: decided.unfit,
-    /** Whether an event was dismissed before it is decided. */
-    isDismissed: decided.isDismissed,
     /** Dedupe keys that decided events took. */
     keys: decided.keys,
     /** Whether a function of the app runs that must not commit. */

@@ -33,6 +33,9 @@ interface State {
   readonly keys: ReadonlyMap<string, string>;
 }
 
+/** Whether it was committed anew: once, whoever did. */
+export const isAnew = ({ id }: Pick<Fact, "id">): boolean => /-r\d+$/.test(id);
+
 const clean = (row: object): Record<string, unknown> => JSON.parse(JSON.stringify(row));
 
 /** One commit on a state. It throws where the commit has no effect as a whole. */
@@ -40,9 +43,9 @@ function run(rules: Rules, unit: readonly Fact[], from: State): State {
   const rows = new Map(from.rows);
   const keys = new Map(from.keys);
   for (const fact of unit) {
-    const key = rules.dedupe(fact);
-    if (key !== undefined && keys.has(key)) continue;
-    if (key !== undefined) keys.set(key, fact.id);
+    const taken = [rules.dedupe(fact), isAnew(fact) ? `id ${fact.id}` : undefined];
+    if (taken.some((key) => key !== undefined && keys.has(key))) continue;
+    for (const key of taken) if (key !== undefined) keys.set(key, fact.id);
     for (const { type, table, row } of rules.actions(fact, (t, id) => rows.get(`${t}/${id}`))) {
       const place = `${table}/${row.id}`;
       const before = rows.get(place);
@@ -86,7 +89,8 @@ export function advance(rules: Rules, from: Replayed, step: Step): Replayed {
       : from;
   const { unit, position } = step;
   const [first] = unit;
-  const key = unit.length === 1 && first !== undefined ? rules.coalesce(first) : undefined;
+  const key =
+    unit.length === 1 && first !== undefined && !isAnew(first) ? rules.coalesce(first) : undefined;
   const taken = key !== undefined && from.open?.key === key ? from.open : undefined;
   const before = taken?.before ?? from;
   const statuses = new Map(from.statuses);

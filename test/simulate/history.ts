@@ -7,7 +7,7 @@ import { decodeSegment } from "../../src/model/segment.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
 import { type MemoryDatabase } from "../../src/services/memory-storage.ts";
 import { type Device } from "../../src/testing/index.ts";
-import { type Replayed, advance, nothing, stepsOf } from "../model/reference.ts";
+import { type Replayed, advance, isAnew, nothing, stepsOf } from "../model/reference.ts";
 import { rules, scope } from "./app.ts";
 
 /** What must never be. */
@@ -68,8 +68,10 @@ export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }:
       if ("close" in step) continue;
       const ids = step.unit.map(({ id }) => id);
       for (const id of ids) {
-        demand(!epoch.events.has(id), `event ${id} is in the log twice`);
-        epoch.events.set(id, position);
+        const isSecond = epoch.events.has(id);
+        demand(!isSecond || isAnew({ id }), `event ${id} is in the log twice`);
+        if (isSecond) count("events committed anew twice");
+        else epoch.events.set(id, position);
       }
       const unit = unitOf(ids[0] as string);
       demand(

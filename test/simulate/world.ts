@@ -200,10 +200,10 @@ export function createWorld(seed: number) {
 
     /** What a collection does may commit anew. */
     adopt(tab: Tab, work: () => Promise<unknown>): void {
-      const before = new Set(tab.sync.outbox.list().map(({ id }) => id));
+      const before = tab.sync.outbox.list().length;
       work().catch(() => undefined);
-      for (const event of tab.sync.outbox.list())
-        if (!before.has(event.id) && !units.has(event.id)) register(tab, [event]);
+      const made = tab.sync.outbox.list().slice(before);
+      if (made.length > 0) register(tab, made);
     },
 
     /** All faults have stopped. Time passes, and all tabs and the reference must agree. */

@@ -422,13 +422,42 @@ export const strangers = [
     named: "G3",
   },
   {
-    id: "mended-event-comes-back",
-    why: "An event that was dealt with before it was decided is in quarantine again afterwards.",
+    id: "mended-before-it-is-decided",
+    why: "An event that other code may understand is given up before anybody has decided it.",
     breaks: ["G5"],
     edits: [
-      ["if (!early.delete(it.event.id))", 'if (early.delete(it.event.id) || it.event.id !== "")'],
+      [
+        "if (!(isEvent ? replica.unfit : follower.quarantine).has(name)) throw missing(id);",
+        "if (!isEvent && !follower.quarantine.has(name)) throw missing(id);",
+      ],
     ],
     tests: ["engine/quarantine.test.ts"],
+    named: "G5",
+  },
+  {
+    id: "half-a-commit-tried-again",
+    why: "Of a rejected commit of several events one alone is committed anew.",
+    breaks: ["G3"],
+    edits: [
+      [
+        "const unit = events.filter((it) => it === named || (it.tx ?? it) === named.tx);",
+        "const unit = [named];",
+      ],
+    ],
+    tests: ["engine/retry.test.ts"],
+    named: "G3",
+  },
+  {
+    id: "tried-again-twice",
+    why: "A rejected commit that two tabs try again counts twice.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "const isAnew = (id: string): boolean => /-r\\d+$/.test(id);",
+        "const isAnew = (id: string): boolean => id === anew;",
+      ],
+    ],
+    tests: ["engine/retry.test.ts"],
     named: "G5",
   },
   {
@@ -476,7 +505,7 @@ export const strangers = [
     id: "clock-of-its-own",
     why: "Commits take their time from the system.",
     breaks: ["G14"],
-    edits: [["createEventId, clock.now());", "createEventId, Date.now());"]],
+    edits: [["createEventId, clock.now(), ids);", "createEventId, Date.now());"]],
     tests: ["engine/injected.test.ts"],
     named: "G14",
   },

@@ -126,7 +126,7 @@ export const versions = [
     id: "retry-without-upcast",
     why: "A rejected event of an older version is committed again with its old payload.",
     breaks: ["G5"],
-    edits: [["payload: today.value })", "payload: found.event.payload })"]],
+    edits: [["return { name, payload: today.value };", "return { name, payload: whole ?? null };"]],
     tests: ["engine/outdated.test.ts"],
     named: "rejected as they were stored",
   },
