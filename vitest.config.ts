@@ -11,6 +11,7 @@ const resolve = {
     { find: /^sssync$/, replacement: source("index.ts") },
     { find: /^sssync\/solid$/, replacement: source("adapters/solid.ts") },
     { find: /^sssync\/protocol$/, replacement: source("protocol/index.ts") },
+    { find: /^sssync\/server$/, replacement: source("server/index.ts") },
     { find: /^sssync\/testing$/, replacement: source("testing/index.ts") },
   ],
 };

@@ -31,6 +31,7 @@ import { loadMachine } from "../src/machines/load.ts";
 import { storageMachine } from "../src/machines/storage.ts";
 import { syncMachine } from "../src/machines/sync.ts";
 import * as protocol from "../src/protocol/index.ts";
+import * as server from "../src/server/index.ts";
 import { decodeSegment } from "../src/model/segment.ts";
 import { decodeMeta, decodeRecord, format, freshMeta } from "../src/model/stored.ts";
 import "fake-indexeddb/auto";
@@ -98,6 +99,7 @@ const known: readonly (readonly [names: string, from: string])[] = [
     "{ create, createId, createSyncActor, defineEvent, remove, update, upsert, SyncError }",
     "sssync",
   ],
+  ["{ createSyncServer, memory }", "sssync/server"],
   ["{ sync }", "./store.ts"],
 ];
 const knownOfSolid: typeof known = [
@@ -292,7 +294,9 @@ describe("what there is", () => {
       ({ 1: names = "" }) => names.split(",").map((name) => name.trim()),
     );
     const page = read("docs/api.md");
-    const names = [...exported, ...[core, solid, protocol].flatMap(Object.keys)].filter(Boolean);
+    const names = [...exported, ...[core, solid, protocol, server].flatMap(Object.keys)].filter(
+      Boolean,
+    );
     expect(names.length).toBeGreaterThan(40);
     expect(missingIn(page, names)).toEqual([]);
 

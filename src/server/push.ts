@@ -1,0 +1,188 @@
+/** `POST {space}/push`: events of a client come in, a decision on each goes out. */
+import {
+  type EventResult,
+  type PushRequest,
+  type WireAction,
+  type WireError,
+  decodePushRequest,
+  headers,
+} from "../protocol/index.ts";
+import { describe, readBody } from "./body.ts";
+import { type Accepted, type Decided, type Rules, decide, stopOf } from "./decide.ts";
+import { Failure, HookFailure } from "./failure.ts";
+import { type Kit, type Visit } from "./kit.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import { type State } from "./state.ts";
+import { type Decision, type PushFound } from "./storage.ts";
+
+/** Refuses clients whose app is too old or too new for this server. */
+export function checkSchema(kit: Kit, request: Request, said?: number): void {
+  const given = said ?? request.headers.get(headers.schema);
+  if (given === null) return;
+  const version = Number(given);
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw new Failure("bad_request", { message: `Expected ${headers.schema} to be a version` });
+  const { min, max } = kit.schema;
+  if (version < min || version > max)
+    throw new Failure("schema_unsupported", { supported: kit.schema });
+}
+
+/** The entry that readers get, as JSON: made once, the same for ever. */
+function entryText(
+  { deliver }: Kit,
+  { event, pos, ts, actions }: Accepted,
+  by: string | undefined,
+  client?: string,
+): string {
+  const { id, seq, name, v, payload, at, tx } = event;
+  const what = deliver === "actions" ? {} : { name, v, payload };
+  const whose = client === undefined ? {} : { client, seq };
+  return JSON.stringify({ pos, id, ...whose, ...what, actions, at, ts, by, tx });
+}
+
+interface Batch {
+  readonly client: { readonly id: string; readonly owner: string };
+  readonly events: readonly Prepared[];
+}
+
+/** The rules of the app, for one batch. */
+function rulesFor(
+  kit: Kit,
+  visit: Visit,
+  client: string,
+  state: () => Promise<State>,
+): Rules<unknown> {
+  const { options, bugs, states, deliver } = kit;
+  const { space, principal, deadline } = visit;
+  let run: State | undefined;
+  return {
+    bugs,
+    async judge({ id, name, current, at }, { tx }): Promise<Decision | undefined> {
+      if (deliver !== "events") run = await state();
+      if (options.authorize === undefined) return undefined;
+      const read = async (table: string, row: string): Promise<{ id: string } | undefined> =>
+        (await state()).tables.get(table)?.rows.get(row);
+      const event = { id, name, payload: current, at };
+      const verdict = await deadline.call("authorize", () =>
+        options.authorize?.({ event, principal, space, read, tx } as never),
+      );
+      if (verdict === true) return undefined;
+      const { code, message, data } = verdict ?? {};
+      if (code !== "forbidden" && code !== "conflict" && code !== "app")
+        throw new HookFailure("authorize", "unavailable", "neither true nor a refusal");
+      const more = {
+        ...(message === undefined ? {} : { message }),
+        ...(data === undefined ? {} : { data }),
+      };
+      return { status: "rejected", error: { code, ...more } };
+    },
+    materialize(unit): readonly (readonly WireAction[] | undefined)[] | undefined {
+      return run === undefined ? unit.map(() => undefined) : states?.run(run, unit);
+    },
+    entry: (accepted) => entryText(kit, accepted, principal.id, client),
+    report: (error) => kit.report(error, "push"),
+    async apply(accepted, { tx }, before) {
+      const entry = (): never =>
+        JSON.parse(entryText(kit, accepted, principal.id, client)) as never;
+      if (options.apply !== undefined)
+        await deadline.call("apply", () => options.apply?.(tx, entry(), space), before);
+    },
+  };
+}
+
+/** Decides a batch and stores what was decided. */
+async function decideBatch(kit: Kit, visit: Visit, { client, events }: Batch): Promise<Decided> {
+  const { options, states, bugs, clock } = kit;
+  const { space } = visit;
+  const ids = events.map(({ id }) => (bugs.has("no-id-unique") ? `${client.id}/${id}` : id));
+  const want = {
+    client: client.id,
+    ids,
+    keys: events.flatMap(({ key }) => (key === undefined ? [] : [key])),
+    writes: options.apply !== undefined,
+  };
+  let decided: Decided | undefined;
+  const run = async (): Promise<void> => {
+    try {
+      await options.storage.push(space, want, async (found: PushFound<unknown>) => {
+        if (found.client !== undefined && found.client.owner !== client.owner)
+          throw new Failure("forbidden", { message: "Expected a client of this principal" });
+        const state = (): Promise<State> => {
+          if (states === undefined)
+            throw new HookFailure(
+              "authorize",
+              "unavailable",
+              "read needs tables and materializers",
+            );
+          return states.at(space, found.space);
+        };
+        const rules = rulesFor(kit, visit, client.id, state);
+        decided = await decide(client, events, found, clock.now(), rules);
+        return decided.write;
+      });
+    } catch (error) {
+      states?.drop(space);
+      throw error;
+    }
+    const last = decided?.write.rows.at(-1);
+    if (last !== undefined && kit.deliver !== "events") states?.moved(space, last.pos, last.hash);
+  };
+  await (kit.needsRows ? states?.lock(space, run) : run());
+  if (decided === undefined) throw new Error("Expected the storage to decide");
+  return decided;
+}
+
+/** A batch whose end a hook refused to look at: what came before is decided by itself. */
+async function decidePrefix(kit: Kit, visit: Visit, batch: Batch): Promise<Decided> {
+  try {
+    return await decideBatch(kit, visit, batch);
+  } catch (error) {
+    const before = error instanceof HookFailure ? error.before : undefined;
+    const stopped = stopOf(error);
+    if (before === undefined || before === 0 || stopped === undefined) throw error;
+    kit.report(error, "push");
+    const decided = await decidePrefix(kit, visit, {
+      ...batch,
+      events: batch.events.slice(0, before),
+    });
+    return { ...decided, stopped: decided.stopped ?? stopped };
+  }
+}
+
+function decodeRequest(kit: Kit, value: unknown): PushRequest {
+  const decoded = decodePushRequest(value);
+  if ("issue" in decoded) throw new Failure("bad_request", { message: describe(decoded.issue) });
+  return decoded.value;
+}
+
+export interface PushAnswer {
+  readonly epoch: string;
+  readonly head: number;
+  readonly results: readonly EventResult[];
+  readonly stopped?: WireError;
+}
+
+const accepted = (results: readonly EventResult[]): number =>
+  results.filter(({ status }) => status === "accepted").length;
+
+export async function handlePush(kit: Kit, visit: Visit): Promise<Response> {
+  const { limits, definition, schema } = kit;
+  const { request, space, principal, notes } = visit;
+  const { value, size } = await readBody(request, { bytes: limits.bodyBytes });
+  const body = decodeRequest(kit, value);
+  checkSchema(kit, request, body.schema);
+  if (body.events.length > limits.batchEvents)
+    throw new Failure("too_large", { limits: { batchEvents: limits.batchEvents } });
+  const retryAfter = kit.rate.take(`${principal.id}\n${space}`, body.events.length);
+  if (retryAfter !== undefined) throw new Failure("rate_limited", { retryAfter });
+  const preparing = { definition, schema, size, eventBytes: limits.eventBytes };
+  const events = body.events.map((event) => prepare(event, preparing));
+  const client = { id: body.client, owner: principal.id };
+  const { epoch, head, results, stopped } = await decidePrefix(kit, visit, { client, events });
+  notes.events = events.length;
+  notes.accepted = accepted(results);
+  const answer: PushAnswer = { epoch, head, results, ...(stopped && { stopped }) };
+  const isConflict = stopped?.code === "client_conflict" || stopped?.code === "sequence_gap";
+  if (stopped !== undefined) notes.code = stopped.code;
+  return Response.json(answer, { status: isConflict ? 409 : 200 });
+}

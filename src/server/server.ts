@@ -1,0 +1,220 @@
+/** Routes requests: who asks, for what space, whether they may; then to the endpoint. */
+import { type EventDefinitions, type TableSchemas } from "../model/definition.ts";
+import { type Info, headers, isSpace, protocolVersion } from "../protocol/index.ts";
+import { type Bugs, noBugs } from "./bugs.ts";
+import { Failure } from "./failure.ts";
+import { type AnyOptions, type Kit, type Visit, createKit } from "./kit.ts";
+import { type Live, createLive } from "./live.ts";
+import { type Principal, type SyncServerOptions } from "./options.ts";
+import { handlePull, handleSnapshot } from "./pull.ts";
+import { handlePush } from "./push.ts";
+import { failureResponse, finish, preflight } from "./respond.ts";
+
+/** A server: give `fetch` to whatever speaks HTTP. */
+export interface SyncServer {
+  /** Answers `…/info` and `…/{space}/push`, `/pull`, `/live`, `/snapshot/{id}`, below any path. Never rejects. */
+  fetch(request: Request): Promise<Response>;
+  /** Tells live readers of a space that there is something new. `tags` say what, for queries that carry one of them. */
+  poke(space: string, tags?: readonly string[]): Promise<void>;
+  /** Asks `authorizeSpace` again for live readers, of a space or of all: call it when permissions have changed. */
+  recheck(space?: string): Promise<void>;
+  /** Ends live streams and long polls, and refuses new requests; resolves when those under way are answered. */
+  drain(): Promise<void>;
+  /** Live streams that are open. */
+  readonly streams: number;
+}
+
+type Notes = Visit["notes"];
+
+interface Route {
+  readonly endpoint: string;
+  readonly space?: string;
+  /** Of a snapshot. */
+  readonly id?: string;
+}
+
+/** The end of the path says all: in front of it may be what the app likes. */
+function routeOf(path: string): Route | undefined {
+  const of = /\/([^/]+)\/(push|pull|live)$/.exec(path);
+  if (of !== null) return { endpoint: of[2] as string, space: of[1] as string };
+  const page = /\/([^/]+)\/snapshot\/([^/]+)$/.exec(path);
+  if (page !== null)
+    return { endpoint: "snapshot", space: page[1] as string, id: page[2] as string };
+  return path.endsWith("/info") ? { endpoint: "info" } : undefined;
+}
+
+function info({ options, limits, deliver, clock, states }: Kit): Info {
+  const { batchEvents, eventBytes, bodyBytes, pageEntries, pageBytes, depth } = limits;
+  const canSnapshot = states !== undefined || options.snapshot !== undefined;
+  return {
+    protocol: [protocolVersion],
+    server: "sssync",
+    ...(options.schema === undefined ? {} : { schema: { ...options.schema } }),
+    live: ["sse", "wait"],
+    deliver,
+    features: [
+      "tx",
+      "key",
+      "wait",
+      ...(canSnapshot ? ["snapshot"] : []),
+      ...(deliver === "events" ? [] : ["actions"]),
+    ],
+    limits: { batchEvents, eventBytes, bodyBytes, pageEntries, pageBytes, depth },
+    now: clock.now(),
+  };
+}
+
+function checkProtocol(request: Request): void {
+  const version = request.headers.get(headers.protocol);
+  if (version === null)
+    throw new Failure("bad_request", { message: `Expected the header ${headers.protocol}` });
+  if (version !== String(protocolVersion)) {
+    const supported = { min: protocolVersion, max: protocolVersion };
+    throw new Failure("protocol_unsupported", { supported });
+  }
+}
+
+/** Who asks; refuses those who may not, before anything else of the request is looked at. */
+async function admit(
+  kit: Kit,
+  request: Request,
+  url: URL,
+  route: Route,
+  notes: Notes,
+): Promise<Visit> {
+  const { options, clock } = kit;
+  const deadline = kit.deadline();
+  const principal = await deadline.call("authenticate", () => options.authenticate(request));
+  if (principal === null) throw new Failure("unauthorized");
+  notes.principal = principal.id;
+  if ((principal.expiresAt ?? Infinity) <= clock.now()) throw new Failure("token_expired");
+  const space = decode(route.space ?? "");
+  if (!isSpace(space))
+    throw new Failure("bad_request", { message: "Expected the name of a space" });
+  notes.space = space;
+  const access = route.endpoint === "push" ? "write" : "read";
+  const may = await deadline.call("authorizeSpace", () =>
+    options.authorizeSpace(principal, space, access),
+  );
+  if (!may) throw new Failure("forbidden");
+  return { request, url, space, principal, deadline, notes };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "";
+  }
+}
+
+async function answer(kit: Kit, live: Live, request: Request, notes: Notes): Promise<Response> {
+  const asked = preflight(kit, request);
+  if (asked !== undefined) return asked;
+  const url = new URL(request.url);
+  const route = routeOf(url.pathname);
+  if (route === undefined) throw new Failure("not_found");
+  notes.endpoint = route.endpoint;
+  if (request.method !== (route.endpoint === "push" ? "POST" : "GET"))
+    throw new Failure("method_not_allowed");
+  checkProtocol(request);
+  if (kit.closing.signal.aborted)
+    throw new Failure("unavailable", { retryAfter: Math.ceil(kit.chance() * 5000) });
+  if (route.endpoint === "info") return Response.json(info(kit));
+  const visit = await admit(kit, request, url, route, notes);
+  if (route.endpoint === "push") return handlePush(kit, visit);
+  if (route.endpoint === "pull") return handlePull(kit, visit);
+  if (route.endpoint === "live") return live.handle(visit);
+  return handleSnapshot(kit, visit, decode(route.id ?? ""));
+}
+
+/** As `createSyncServer`, with bugs: for tests of tests. */
+export function createFaultyServer<
+  P extends Principal,
+  E extends EventDefinitions,
+  T extends TableSchemas = TableSchemas,
+  Tx = unknown,
+>(given: SyncServerOptions<P, T, E, Tx>, bugs: Bugs): SyncServer {
+  // The hooks get what the app's own schemas made.
+  const options = given as unknown as AnyOptions;
+  const kit = createKit(options, bugs);
+  const live = createLive(kit);
+  const { clock, hub } = kit;
+  const stop = options.storage.watch((space, head) => hub.tell(space, head));
+  const pending = new Set<Promise<Response>>();
+
+  function tell(
+    notes: Notes,
+    id: string,
+    request: Request,
+    response: Response,
+    since: number,
+  ): void {
+    const { method } = request;
+    const { status } = response;
+    const ms = clock.now() - since;
+    try {
+      options.onRequest?.({ endpoint: "?", ...notes, id, method, status, ms });
+    } catch (error) {
+      kit.report(error, "onRequest");
+    }
+  }
+
+  async function respond(request: Request): Promise<Response> {
+    const since = clock.now();
+    const id = kit.newId();
+    const notes: Notes = {};
+    let response: Response;
+    try {
+      response = await answer(kit, live, request, notes);
+    } catch (error) {
+      if (error instanceof Failure) notes.code = error.code;
+      response = failureResponse(kit, error, id);
+    }
+    tell(notes, id, request, response, since);
+    return finish(kit, request, response, id);
+  }
+
+  return {
+    fetch(request) {
+      const response = respond(request).finally(() => pending.delete(response));
+      pending.add(response);
+      return response;
+    },
+    async poke(space, tags) {
+      const head = (await options.storage.heads([space])).get(space)?.head ?? 0;
+      hub.tell(space, head, tags);
+    },
+    recheck: live.recheck,
+    async drain() {
+      kit.closing.abort();
+      live.close();
+      await Promise.all(pending);
+      stop();
+    },
+    get streams() {
+      return live.size;
+    },
+  };
+}
+
+/**
+ * Makes a server of sssync/1. Throws `SyncError` (`config`, `unstable_schema`) when the options cannot work.
+ *
+ * @example
+ * const server = createSyncServer({
+ *   storage: memory(),
+ *   events: { todoAdded: defineEvent({ schema: v.object({ id: v.string(), text: v.string() }) }) },
+ *   authenticate: (request) => (request.headers.has("Authorization") ? { id: "ann" } : null),
+ *   authorizeSpace: (principal, space) => space === principal.id,
+ * });
+ * const response = await server.fetch(new Request("https://host/sync/info"));
+ */
+export function createSyncServer<
+  P extends Principal,
+  E extends EventDefinitions,
+  T extends TableSchemas = TableSchemas,
+  Tx = unknown,
+>(options: SyncServerOptions<P, T, E, Tx>): SyncServer {
+  return createFaultyServer(options, noBugs);
+}
