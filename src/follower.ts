@@ -137,11 +137,14 @@ export function createFollower({
       if (table !== undefined) for (const row of rows) publication.set(table, row.id, row);
     }
     // Newer than any segment; the next fold that knows the table writes them there.
-    for (const [name, id, row] of base.carried) {
+    for (const image of base.carried) {
+      const [name, id, row, pos] = image;
       const table = replica.tables.get(name);
-      if (table !== undefined) publication.set(table, id, row ?? undefined);
+      // At 0: it comes back where there is none.
+      if (table === undefined || (pos === 0 && table.rows.has(id))) continue;
+      publication.set(table, id, row ?? undefined);
+      index.note([image]);
     }
-    index.note(base.carried);
   }
 
   /** A fold adds no record: only this tells that the segments of a picture are others by now. */

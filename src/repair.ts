@@ -37,8 +37,6 @@ export async function repairMeta(shared: Shared, signal: AbortSignal): Promise<b
     onSegment: ([table, no], value, error) => segments.push([table, no, value, error]),
   });
   if (signal.aborted) return true;
-  const log = read.log.filter(([position]) => Number.isSafeInteger(position));
-  const end = log.at(-1)?.[0] ?? 0;
   const fresh = {
     schema: shared.schema,
     incarnation: shared.follower.incarnation || shared.randomName(),
@@ -46,11 +44,12 @@ export async function repairMeta(shared: Shared, signal: AbortSignal): Promise<b
     now: shared.environment.clock.now(),
   };
   let understood = true;
-  await connection.repair(placeholder, end, (found, position) => {
-    // Somebody folded meanwhile: what was read is not what there is.
+  // The log as it is by then, and not as it was read: somebody may have decided or folded meanwhile.
+  await connection.repair(placeholder, 0, (found, position) => {
+    // What was read of the segments is not what there is.
     if (names(found.segments) !== names(keys)) return undefined;
     const remains = {
-      log: [...log, ...found.log],
+      log: found.log,
       segments,
       unreadable: new Map(found.unreadable.map(({ key, reason }) => [String(key), reason])),
     };

@@ -242,7 +242,8 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   );
 
   function send(event: SyncEvent): void {
-    root.send(event);
+    // What is heard later is for nobody.
+    if (!ended) root.send(event);
   }
 
   function wakesLeader(): boolean {

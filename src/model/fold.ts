@@ -221,15 +221,20 @@ export function* planFold(
   const released = new Set<string>();
   const folded: number[] = [];
   const carried = new Map<string, CarriedImage>();
-  const carry = (image: CarriedImage): void => {
-    const [table, id] = image;
-    if (!replica.tables.has(table)) carried.set(`${table}/${id}`, image);
+  const carry = ([table, id, row, pos, of]: CarriedImage): void => {
+    if (replica.tables.has(table)) return;
+    const key = `${table}/${id}`;
+    const before = carried.get(key);
+    // What comes back where there is none of its id: after a deletion there is none for certain.
+    if (pos > 0 || before === undefined) carried.set(key, [table, id, row, pos, of]);
+    else if (before[2] === null) carried.set(key, [table, id, row, before[3], of]);
   };
   ledger.carried.forEach(carry);
   for (const [position, record] of ledger.tail) {
     if (record.kind === "commit" ? position > settled.position : position > floor) continue;
     folded.push(position);
-    for (const image of imagesOf(record)) carry([...image, record.schema]);
+    for (const [table, id, row, pos] of imagesOf(record))
+      carry([table, id, row, record.kind === "dismiss" ? 0 : pos, record.schema]);
     writers[record.tab] = addToMark(
       Object.hasOwn(writers, record.tab) ? writers[record.tab] : undefined,
       record.n,

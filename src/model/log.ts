@@ -144,7 +144,10 @@ export interface SegmentMark {
   readonly schema: number;
 }
 
-/** An image of a table that the code which folded its record does not know, and the schema that it was written with. */
+/**
+ * An image of a table that the code which folded its record does not know, and the schema that it was written with. At
+ * position 0 it comes back from quarantine: it counts where the base has no row of its id.
+ */
 export type CarriedImage = readonly [...RowImage, schema: number];
 
 export type Manifest = Readonly<Record<string, readonly SegmentMark[]>>;

@@ -2,7 +2,8 @@
  * `meta` anew, from what can be read: so that damage to the few bytes that say what the rest is costs none of the rest.
  * Pure: the storage port writes it, in one transaction that reads `meta` again.
  *
- * 1. What is sound stays as it is; so does everything when `meta` is of a newer format.
+ * 1. What is sound stays as it is, of lists and of what is under names each part; so does everything when `meta` is of a
+ *    newer format.
  * 2. No live leader can have the new term, and it goes on from none that there was.
  * 3. Base moves up to the floor are in segments, and there is no hole above it: the first base record or dismissal that is
  *    in the log is the first that is not folded. Where there is none, the log ends at the floor.
@@ -12,7 +13,14 @@
 import { type Damage } from "./admit.ts";
 import { nowhere } from "./base-index.ts";
 import { type DecodedSegment, decodeSegment, salvageSegment } from "./segment.ts";
-import { type StoredMeta, decodeRecord, format, judgeMeta, newerFormat } from "./stored.ts";
+import {
+  type StoredMeta,
+  decodeRecord,
+  format,
+  judgeMeta,
+  newerFormat,
+  soundPart,
+} from "./stored.ts";
 
 /** What is stored beside `meta`. */
 export interface Remains {
@@ -119,7 +127,11 @@ export function rebuildMeta(
     remains.segments.some(([, , value]) => read(value).ids.length > 0);
   if (!isOurs && !isEmpty) return null;
 
-  const { manifest, damage, dropped } = listSegments(remains.segments, sound.manifest);
+  const part = <Key extends keyof StoredMeta>(key: Key) => soundPart(key, stored.get(key));
+  const { manifest, damage, dropped } = listSegments(
+    remains.segments,
+    sound.manifest ?? part("manifest"),
+  );
   const firstMove = log.find(([, it]) => it !== undefined && it.kind !== "commit")?.[0];
   const firstCommit = log.find(([, it]) => it?.kind === "commit")?.[0];
   const written = [...records, ...remains.segments.map(([, , value]) => read(value))].flatMap(
@@ -141,11 +153,11 @@ export function rebuildMeta(
     client: fresh.client,
     floor,
     settled: { position: Math.min(floor, (firstCommit ?? floor + 1) - 1), index: 0 },
-    writers: {},
+    writers: part("writers") ?? {},
     manifest,
-    keys: [],
-    verdicts: [],
-    carried: [],
+    keys: part("keys") ?? [],
+    verdicts: part("verdicts") ?? [],
+    carried: part("carried") ?? [],
   };
   const broken = Array.from(issues, ([key, reason]): Damage => ({
     key: `meta/${key}`,

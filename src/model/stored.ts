@@ -235,6 +235,22 @@ export function judgeMeta(
   return { issues, sound };
 }
 
+/** What of a list, or under names, is sound by itself where the whole is not; undefined where that is nothing. */
+export function soundPart<Key extends keyof StoredMeta>(
+  key: Key,
+  value: unknown,
+): StoredMeta[Key] | undefined {
+  const schema: v.GenericSchema<unknown, unknown> = metaEntries[key];
+  const isList = Array.isArray(value);
+  if (!isList && !v.is(plain, value)) return undefined;
+  // By their keys: an array may be empty, and as long as an array can be.
+  const parts = Object.entries(value).filter(([name, it]) =>
+    v.is(schema, isList ? [it] : { [name]: it }),
+  );
+  const all = isList ? parts.map(([, it]) => it as unknown) : Object.fromEntries(parts);
+  return parsed(schema, all) as StoredMeta[Key] | undefined;
+}
+
 /** The format of a database that newer code has written. */
 export function newerFormat(stored: ReadonlyMap<string, unknown>): number | undefined {
   const found = parsed(whole, stored.get("format"));

@@ -34,6 +34,18 @@ const openWithoutTodos = (lab: Lab) => {
   });
 };
 
+/** The same, of the same schema: nobody is outdated. */
+const openSettings = (lab: Lab) => {
+  const { environment } = lab.openTab({ name: "elsewhere" });
+  return createSyncActor({
+    name: "todos",
+    tables: { settings: v.object({ id: v.string(), value: v.number() }) },
+    events: { sliderMoved: defineEvent({ schema: v.object({ value: v.number() }) }) },
+    materializers: { sliderMoved: ({ value }) => [upsert("settings", { id: "slider", value })] },
+    environment,
+  });
+};
+
 const migrate = (table: string, row: JsonObject, from: number): JsonObject => {
   const { text } = row;
   return table === "todos" && typeof text === "string" && from < 3
@@ -93,15 +105,7 @@ describe("a table that is dropped", () => {
   it("gives back what a fold carried to older tabs that know the table", async () => {
     const lab = createLab();
     await leaveUnfolded(lab);
-    const { environment } = lab.openTab({ name: "elsewhere" });
-    // Of the same schema: nobody is outdated.
-    const without = createSyncActor({
-      name: "todos",
-      tables: { settings: v.object({ id: v.string(), value: v.number() }) },
-      events: { sliderMoved: defineEvent({ schema: v.object({ value: v.number() }) }) },
-      materializers: { sliderMoved: ({ value }) => [upsert("settings", { id: "slider", value })] },
-      environment,
-    });
+    const without = openSettings(lab);
     await without.ready;
     const knows = await lab.ready();
     await lab.pass(5000);
@@ -125,6 +129,48 @@ describe("a table that is dropped", () => {
       rows[0],
       { ...rows[1], text: "Oat milk" },
     ]);
+  });
+
+  it("G6 G13 is given back rows from quarantine only where it has none, also when a fold carried them", async () => {
+    const lab = createLab();
+    const first = await lab.ready();
+    await first.sync.commit([added("t1"), added("t2")]).durable;
+    await lab.pass(3000);
+    await first.sync.commit([removed("t2"), added("t3")]).durable;
+    first.disk.next("lead", (run) => run());
+    first.disk.next("lead", failing("aborted"));
+    await lab.pass(2100);
+    first.kill();
+    // All of them were there when somebody gave them back, or had just been removed: t2, and t9 that never was.
+    const rows = ["t1", "t2", "t3", "t9"].map((id) => [
+      "todos",
+      id,
+      { id, text: "of old", done: true },
+      0,
+    ]);
+    const dismissal = { kind: "dismiss", schema: 1, from: "quarantine", ids: ["segment/todos/7"] };
+    for (const n of [1, 2])
+      await lab.put("log", undefined, { ...dismissal, tab: "other", n, rows });
+    const knows = await lab.ready({ ports: { locks: null } });
+    const shownBefore = knows.sync.tables.todos.toArray();
+    expect(shownBefore.map(({ id, text }) => `${id} ${text}`)).toEqual([
+      "t1 Milk",
+      "t2 of old",
+      "t3 Milk",
+      "t9 of old",
+    ]);
+    const without = openSettings(lab);
+    await without.ready;
+    await lab.pass(5000);
+    expect((await lab.contents())["log"]).toEqual([]);
+    await without.stop();
+    const fresh = await lab.ready();
+    expect(fresh.sync.tables.todos.toArray()).toEqual(shownBefore);
+    await fresh.sync.commit(removed("t9")).durable;
+    await lab.pass(10_000);
+    expect(await lab.meta("carried")).toEqual([]);
+    for (const tab of [knows, fresh, await lab.ready()])
+      expect(tab.sync.tables.todos.toArray()).toEqual(shownBefore.slice(0, 3));
   });
 
   it("puts carried rows that are not valid any more into quarantine", async () => {

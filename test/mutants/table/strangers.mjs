@@ -319,6 +319,22 @@ export const strangers = [
     named: "G8",
   },
   {
+    id: "rebuilt-without-its-parts",
+    why: "One bad mark, and all marks of what was folded are given up.",
+    breaks: ["G7"],
+    edits: [['writers: part("writers") ?? {},', "writers: {},"]],
+    tests: ["engine/rebuild.test.ts"],
+    named: "G7",
+  },
+  {
+    id: "rebuilt-from-an-old-reading",
+    why: "What is rebuilt goes by the log as it was before a fold.",
+    breaks: ["G9"],
+    edits: [["log: found.log,", "log: read.log,"]],
+    tests: ["engine/rebuild.test.ts"],
+    named: "G9",
+  },
+  {
     id: "rebuilt-floor-too-high",
     why: "A rebuilt floor passes over base records in the log.",
     breaks: ["G6", "G8"],

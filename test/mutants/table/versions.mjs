@@ -14,10 +14,36 @@ export const versions = [
     named: "table",
   },
   {
+    id: "carried-rows-take-a-place",
+    why: "A row that comes back from quarantine takes the place of another one where a fold carried it.",
+    breaks: ["G6", "G13"],
+    edits: [
+      [
+        "if (table === undefined || (pos === 0 && table.rows.has(id))) continue;",
+        "if (table === undefined) continue;",
+      ],
+    ],
+    tests: ["engine/tables.test.ts"],
+    named: "G6",
+  },
+  {
+    id: "carried-rows-overtaken",
+    why: "A fold carries a row that comes back from quarantine over the one that a base record put there.",
+    breaks: ["G6", "G13"],
+    edits: [
+      [
+        "if (pos > 0 || before === undefined) carried.set(",
+        "if (pos > -1 || before === undefined) carried.set(",
+      ],
+    ],
+    tests: ["engine/tables.test.ts"],
+    named: "G6",
+  },
+  {
     id: "carried-rows-not-written",
     why: "Carried rows are shown, and no fold writes them where they belong.",
     breaks: ["G6"],
-    edits: [["index.note(base.carried);", ""]],
+    edits: [["index.note([image]);", ""]],
     tests: ["engine/tables.test.ts"],
     named: "table",
   },
