@@ -131,7 +131,7 @@ function loadActors(shared: Shared) {
       shared.reason = "There is data, but nothing that says what it is.";
       return { tag: "damaged" };
     }
-    const { meta, damage } = outcome.picture;
+    const { meta, damage, healed } = outcome.picture;
     if (meta.schema > shared.schema) {
       // What was committed before that was known is still written.
       if (meta.incarnation === follower.incarnation) shared.recognised = connection;
@@ -145,11 +145,11 @@ function loadActors(shared: Shared) {
     ({ picture } = outcome);
     if (follower.isOther(picture)) shared.unkept.clear();
     source = connection;
-    return { tag: "read", damaged: damage.length };
+    return { tag: "read", damaged: damage.length + healed.length };
   }
 
   async function quarantine(): Promise<void> {
-    if (picture !== undefined) await keepDamage(shared, connected(shared), picture.damage);
+    if (picture !== undefined) await keepDamage(shared, connected(shared), picture);
   }
 
   async function replay(): Promise<number> {

@@ -55,7 +55,7 @@ export function handoffActors(shared: Shared) {
         throw new StorageFailure("lost", `Expected readable data, got ${outcome.tag}`);
       const { picture } = outcome;
       if (picture.meta.schema > shared.schema) return "newer";
-      await keepDamage(shared, recognised(shared), picture.damage);
+      await keepDamage(shared, recognised(shared), picture);
       if (signal.aborted) break;
       if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;
     }
@@ -119,7 +119,7 @@ export function handoffActors(shared: Shared) {
     const before = movedNow();
     const planned = await plan();
     // What memory leaves out is written over: that has to be kept before.
-    await keepDamage(shared, connection, []);
+    await keepDamage(shared, connection, { damage: [], healed: [] });
     const { ledger } = follower;
     // The data that was planned for may be gone.
     if (connection !== shared.recognised) return "nothing";

@@ -12,12 +12,14 @@ import {
   type Envelope,
   type RejectedEvent,
   type RowImage,
+  imagesOf,
 } from "./model/log.ts";
 import { anewId } from "./model/materialize.ts";
 import { payloadOf, rowOf } from "./model/migrate.ts";
 import { unpack } from "./model/packed.ts";
 import { toPlain } from "./model/plain.ts";
 import { salvageSegment } from "./model/segment.ts";
+import { decodeRecord } from "./model/stored.ts";
 import { type Receipt } from "./pipeline.ts";
 
 export interface QuarantineOptions {
@@ -168,12 +170,19 @@ export function createQuarantine(options: QuarantineOptions) {
       const today = definition.schema;
       const schema = isMended ? today : (from ?? today);
       switch (kind) {
-        case "log":
+        case "log": {
+          const record = isMended ? undefined : decodeRecord(value);
+          const images = record === undefined ? [] : imagesOf(record);
+          const rows = images.flatMap(([name, , row]) =>
+            row === null ? [] : rowsOf(name, [[row, record?.schema ?? today]]),
+          );
+          if (images.length > 0) return await options.dismiss("quarantine", [id], rows);
           return await commitAll(
             id,
             list(isMended ? value : (value as { events?: unknown } | null)?.events),
             isMended,
           );
+        }
         case "row": {
           const image = rowFor(table, value, schema);
           if (image[1] !== rest.join("/"))

@@ -1,8 +1,8 @@
 /** Rebuilds `meta`: reads everything there is, record by record, and writes what the model makes of it. */
+import { placeholder } from "./model/late.ts";
 import { toPlain } from "./model/plain.ts";
 import { rebuildMeta } from "./model/rebuild.ts";
 import { type Delete, type Put, type ReadResult, type SegmentKey } from "./services/ports.ts";
-import { placeholder } from "./services/reader.ts";
 import { type Shared, connected } from "./shared.ts";
 
 type FoundSegment = readonly [table: string, no: number, value: unknown, error?: unknown];

@@ -81,21 +81,22 @@ export async function answered<Answer>(shared: Shared, asking: Promise<Answer>):
 export async function keepDamage(
   { unkept, environment }: Shared,
   connection: Connection,
-  damage: readonly Damage[],
+  { damage, healed }: Pick<Picture, "damage" | "healed">,
 ): Promise<void> {
   for (const it of damage) unkept.set(it.key, it);
-  if (unkept.size === 0) return;
+  if (unkept.size + healed.length === 0) return;
   const at = environment.clock.now();
   const all = Array.from(unkept.values());
   await connection.quarantine(
     all.map(({ key, ...rest }) => [key, { ...rest, at }]),
-    [],
+    healed,
   );
   for (const it of all) if (unkept.get(it.key) === it) unkept.delete(it.key);
 }
 
 /** Quarantined pieces by their place, as stored. */
 export function quarantineEntries(picture: Picture, now: number): QuarantineEntry[] {
+  const gone = new Set([...picture.healed, ...picture.damage.map(({ key }) => key)]);
   const stored = picture.quarantine.map(([id, value]): QuarantineEntry => {
     const { reason, raw, at, schema } = (
       typeof value === "object" && value !== null ? value : {}
@@ -108,5 +109,6 @@ export function quarantineEntries(picture: Picture, now: number): QuarantineEntr
       ...(typeof schema === "number" ? { schema } : {}),
     };
   });
-  return [...stored, ...picture.damage.map(({ key, ...rest }) => ({ id: key, ...rest, at: now }))];
+  const left = stored.filter(({ id }) => !gone.has(id));
+  return [...left, ...picture.damage.map(({ key, ...rest }) => ({ id: key, ...rest, at: now }))];
 }

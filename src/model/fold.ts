@@ -6,7 +6,8 @@
  * 2. The trailing event of a coalescing run is decided only if nothing was logged after it (`tail`): its place may be taken.
  * 3. A fold writes the base at its position, never base + overlay. While it is encoded only the overlay moves.
  * 4. Segments of an older schema are written anew, some with each fold; memory has their rows as the app's `migrate` made them.
- * 5. A segment that could not be read is never deleted: it keeps its bytes, out of the way of those that take its range.
+ * 5. A segment that could not be read is never deleted: it keeps its bytes, out of the way of those that take its range. Nor is
+ *    such a record of the log, unless somebody discarded it.
  * 6. Order in the one transaction of a fold: segments, marks and floor, deletion of the log.
  */
 import { type BaseIndex, type SegmentState, nowhere } from "./base-index.ts";
@@ -23,6 +24,7 @@ import {
   type WriterMark,
 } from "./log.ts";
 import { type Entry, summarise } from "./entry.ts";
+import { unread } from "./late.ts";
 import { type Replica } from "./replica.ts";
 import { type StoredSegment, encodeSegment, segmentSize } from "./segment.ts";
 import { type Table, lowerBound } from "./table.ts";
@@ -220,6 +222,7 @@ export function* planFold(
   const dismissed = new Set<string>();
   const released = new Set<string>();
   const folded: number[] = [];
+  const lost: number[] = [];
   const carried = new Map<string, CarriedImage>();
   const carry = ([table, id, row, pos, of]: CarriedImage): void => {
     if (replica.tables.has(table)) return;
@@ -232,6 +235,10 @@ export function* planFold(
   ledger.carried.forEach(carry);
   for (const [position, record] of ledger.tail) {
     if (record.kind === "commit" ? position > settled.position : position > floor) continue;
+    if (record === unread) {
+      lost.push(position);
+      continue;
+    }
     folded.push(position);
     for (const [table, id, row, pos] of imagesOf(record))
       carry([table, id, row, record.kind === "dismiss" ? 0 : pos, record.schema]);
@@ -250,6 +257,8 @@ export function* planFold(
     if (record.kind === "dismiss")
       for (const id of record.ids) (record.from === "rejected" ? dismissed : released).add(id);
   }
+  // What nobody could read goes when somebody said so.
+  for (const position of lost) if (released.has(`log/${position}`)) folded.push(position);
   const kept = Object.entries(writers)
     .toSorted(([, a], [, b]) => b.at - a.at)
     .slice(0, mostWriters);

@@ -16,6 +16,7 @@ import {
   type SegmentMark,
 } from "../model/log.ts";
 import { rowsFromColumns } from "../model/columns.ts";
+import { placeholder, readmit, unread } from "../model/late.ts";
 import { isOlder, rowOf } from "../model/migrate.ts";
 import { type DecodedSegment, decodeSegment, salvageSegment } from "../model/segment.ts";
 import { type Meta, contradicted, decodeMeta, decodeRejected } from "../model/stored.ts";
@@ -36,6 +37,8 @@ export interface Picture {
   readonly rejected: readonly RejectedEvent[];
   readonly quarantine: readonly (readonly [key: string, value: unknown])[];
   readonly damage: readonly Damage[];
+  /** Keys of the quarantine whose records could be read in time after all. */
+  readonly healed: readonly string[];
 }
 
 export type ReadOutcome =
@@ -58,16 +61,6 @@ export interface ReaderOptions {
   /** Takes each row as it arrives, in place of `rows` of the picture: for the first load. */
   readonly stream: ((table: string, row: Row) => void) | undefined;
 }
-
-/** Stands in the place of a damaged record, so that the log has no hole: it changes nothing. */
-export const placeholder: LogRecord = {
-  kind: "dismiss",
-  tab: "?",
-  n: 0,
-  schema: 0,
-  from: "quarantine",
-  ids: [],
-};
 
 interface FoundSegment {
   readonly key: SegmentKey;
@@ -187,7 +180,7 @@ function readLog(
       next = position + 1;
     }
     for (const it of admitted?.damage ?? []) damage.push(it);
-    log.push([position, admitted?.record ?? placeholder]);
+    log.push([position, admitted?.record ?? (why === undefined ? placeholder : unread)]);
   }
   return { log, hole };
 }
@@ -208,9 +201,9 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
       decoded = decodeMeta(meta, { segments: stored });
       // What is not for this version to read, or not yet, is not migrated in vain.
       if (!whole || !("meta" in decoded) || decoded.meta.schema !== definition.schema) return [];
-      const unread = index.unread(decoded.meta.manifest);
-      wanted = unread.filter(([table]) => definition.tables.has(table));
-      for (const [table, mark] of unread) {
+      const missing = index.unread(decoded.meta.manifest);
+      wanted = missing.filter(([table]) => definition.tables.has(table));
+      for (const [table, mark] of missing) {
         // Rows of other code: they are not read, and a fold leaves them where they are.
         if (!definition.tables.has(table))
           base.read.set(table, [
@@ -242,7 +235,13 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
   );
   const floor = whole ? meta.floor : options.after;
   const from = { floor, schema: meta.schema };
-  const { log, hole } = readLog(definition, result.log, lost, from, damage);
+  const { log: all, hole } = readLog(definition, result.log, lost, from, damage);
+  const missed = new Set(
+    result.quarantine.flatMap(([key, value]) =>
+      (value as Damage | null)?.raw === null ? key : [],
+    ),
+  );
+  const { log, healed } = readmit(all, meta, missed, damage);
   const [wrong] = whole ? contradicted(meta, { log }) : [];
   if (wrong !== undefined) return { tag: "damaged", reason: `${wrong[0]}: ${wrong[1]}` };
   // What was missed is folded already, or the log is not whole: only the base tells.
@@ -271,7 +270,11 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
     base: whole ? { ...base, carried } : null,
     rejected,
     quarantine,
-    damage,
+    // What has no bytes is told once, and never written over those that there are.
+    damage: damage.filter(
+      (it) => it.raw !== null || !result.quarantine.some(([key]) => key === it.key),
+    ),
+    healed,
   };
   return { tag: "read", picture };
 }

@@ -209,6 +209,7 @@ export function createWorld(size: number) {
         rejected: structuredClone(Array.from(rejected.values())),
         quarantine: [],
         damage: [],
+        healed: [],
       };
     }
 

@@ -54,6 +54,35 @@ export const storage = [
     named: "keeps nobody waiting",
   },
   {
+    id: "unread-is-deleted",
+    why: "A fold deletes a log record that nobody could read: no later read gets it.",
+    breaks: ["G9"],
+    edits: [["      lost.push(position);\n      continue;\n", ""]],
+    tests: ["engine/late.test.ts"],
+    named: "stays where it is",
+  },
+  {
+    id: "late-is-in-time",
+    why: "A record that can be read only when others were decided counts as decided with them: its events are lost without a word.",
+    breaks: ["G2", "G9"],
+    edits: [
+      [
+        'const isLate = at <= (record.kind === "commit" ? decided : floor);',
+        "const isLate = false;",
+      ],
+    ],
+    tests: ["engine/late.test.ts", "model/late.test.ts"],
+    named: "too late|is damage",
+  },
+  {
+    id: "bytes-unread-again",
+    why: "A record that cannot be read once more takes the place of its bytes in quarantine.",
+    breaks: ["G9"],
+    edits: [["(it) => it.raw !== null || ", "(it) => true || "]],
+    tests: ["engine/late.test.ts"],
+    named: "keeps the bytes",
+  },
+  {
     id: "no-second-open",
     why: "An `open` without an answer is waited for alone.",
     breaks: ["G8"],

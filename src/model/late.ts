@@ -1,0 +1,59 @@
+/**
+ * Log records that have no place in the order of events any more. They change nothing where they are, and wait in quarantine.
+ *
+ * 1. One that cannot be read is left where it is, whatever is folded: another read may get it.
+ * 2. Found again when it is decided what came after it, or folded: it is too late for its place. Before that it counts.
+ */
+import { type Damage } from "./admit.ts";
+import { type LogRecord, isFolded } from "./log.ts";
+import { type Meta } from "./stored.ts";
+
+/** Stands in the place of a damaged record, so that the log has no hole: it changes nothing. */
+export const placeholder: LogRecord = {
+  kind: "dismiss",
+  tab: "?",
+  n: 0,
+  schema: 0,
+  from: "quarantine",
+  ids: [],
+};
+
+/** The same for one that cannot be read: no fold deletes it. */
+export const unread: LogRecord = { ...placeholder };
+
+type Log = readonly (readonly [position: number, record: LogRecord])[];
+
+/**
+ * The log with placeholders for what was found again too late; that is damage. `missed`: keys of the quarantine that have
+ * no bytes. `healed`: those of them that are of no use any more.
+ */
+export function readmit(
+  log: Log,
+  { floor, settled, writers }: Pick<Meta, "floor" | "settled" | "writers">,
+  missed: ReadonlySet<string>,
+  damage: Damage[],
+): { readonly log: Log; readonly healed: readonly string[] } {
+  const healed: string[] = [];
+  const decided = log.reduce(
+    (most, [at, it]) =>
+      it.kind === "base" && at > floor ? Math.max(most, it.settled.position) : most,
+    settled.position,
+  );
+  const isElsewhere = (at: number, { tab, n }: LogRecord): boolean =>
+    isFolded(Object.hasOwn(writers, tab) ? writers[tab] : undefined, n) ||
+    log.some(([other, it]) => other !== at && it.tab === tab && it.n === n);
+  const found = log.map(([at, record]): Log[number] => {
+    const key = `log/${at}`;
+    if (!missed.has(key) || record === placeholder || record === unread) return [at, record];
+    const isLate = at <= (record.kind === "commit" ? decided : floor);
+    if (!isLate || isElsewhere(at, record)) healed.push(key);
+    else
+      damage.push({
+        key,
+        raw: record,
+        reason: "Expected a record that could be read in time, got one that was found again later",
+      });
+    return [at, isLate ? placeholder : record];
+  });
+  return { log: missed.size > 0 ? found : log, healed };
+}
