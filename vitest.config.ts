@@ -12,6 +12,7 @@ const resolve = {
     { find: /^sssync\/solid$/, replacement: source("adapters/solid.ts") },
     { find: /^sssync\/protocol$/, replacement: source("protocol/index.ts") },
     { find: /^sssync\/server$/, replacement: source("server/index.ts") },
+    { find: /^sssync\/server\/sqlite$/, replacement: source("server/sqlite.ts") },
     { find: /^sssync\/testing$/, replacement: source("testing/index.ts") },
   ],
 };

@@ -32,6 +32,7 @@ import { storageMachine } from "../src/machines/storage.ts";
 import { syncMachine } from "../src/machines/sync.ts";
 import * as protocol from "../src/protocol/index.ts";
 import * as server from "../src/server/index.ts";
+import * as sqlite from "../src/server/sqlite.ts";
 import { decodeSegment } from "../src/model/segment.ts";
 import { decodeMeta, decodeRecord, format, freshMeta } from "../src/model/stored.ts";
 import "fake-indexeddb/auto";
@@ -100,6 +101,7 @@ const known: readonly (readonly [names: string, from: string])[] = [
     "sssync",
   ],
   ["{ createSyncServer, memory }", "sssync/server"],
+  ["{ sqlite }", "sssync/server/sqlite"],
   ["{ sync }", "./store.ts"],
 ];
 const knownOfSolid: typeof known = [
@@ -294,9 +296,10 @@ describe("what there is", () => {
       ({ 1: names = "" }) => names.split(",").map((name) => name.trim()),
     );
     const page = read("docs/api.md");
-    const names = [...exported, ...[core, solid, protocol, server].flatMap(Object.keys)].filter(
-      Boolean,
-    );
+    const names = [
+      ...exported,
+      ...[core, solid, protocol, server, sqlite].flatMap(Object.keys),
+    ].filter(Boolean);
     expect(names.length).toBeGreaterThan(40);
     expect(missingIn(page, names)).toEqual([]);
 

@@ -92,8 +92,14 @@ export function stopOf(error: unknown): WireError | undefined {
 const isUndone = (error: unknown): boolean =>
   error instanceof HookFailure && error.before !== undefined;
 
+/** Who sends events. They have no numbers without one: the server's own. */
+export interface Client {
+  readonly id: string;
+  readonly owner: string;
+}
+
 export async function decide<Tx>(
-  client: { readonly id: string; readonly owner: string },
+  client: Client | undefined,
   events: readonly Prepared[],
   found: PushFound<Tx>,
   now: number,
@@ -108,7 +114,7 @@ export async function decide<Tx>(
   const fresh = new Map<string, Decision>();
   const keys = new Map<string, PushWrite["keys"][number]>();
   const results: EventResult[] = [];
-  const memory = (id: string): string => (bugs.has("no-id-unique") ? `${client.id}/${id}` : id);
+  const memory = (id: string): string => (bugs.has("no-id-unique") ? `${client?.id}/${id}` : id);
   const remembered = (id: string): Decision | undefined =>
     fresh.get(memory(id)) ?? found.decisions.get(memory(id));
   const known = (id: string): Decision | undefined => {
@@ -166,7 +172,7 @@ export async function decide<Tx>(
   for (const unit of unitsOf(events)) {
     let next = last;
     const ids = new Set<string>();
-    for (const { id, seq } of unit) {
+    for (const { id, seq } of client === undefined ? [] : unit) {
       stopped ??= checkNumber(seq, next, remembered(id) !== undefined || ids.has(id), bugs);
       next = Math.max(next, seq);
       ids.add(id);
@@ -196,7 +202,7 @@ export async function decide<Tx>(
     rows,
     decisions,
     keys: Array.from(keys.values()),
-    client: { ...client, last },
+    ...(client && { client: { ...client, last } }),
   };
   return { write, results, stopped, head, epoch };
 }

@@ -1,6 +1,8 @@
 /** Public names of `sssync/server`. */
 export { createSyncServer, type SyncServer } from "./server.ts";
 export { memory } from "./memory.ts";
+export type { OwnEvent } from "./push.ts";
+export type { QueryAnswer, QueryContext, QueryHandler } from "./query.ts";
 export type {
   AuthorizeContext,
   EventOf,

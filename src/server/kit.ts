@@ -32,6 +32,7 @@ export interface Kit {
   readonly limits: ServerLimits;
   readonly schema: { readonly min: number; readonly max: number };
   readonly deliver: "events" | "actions" | "both";
+  readonly retention: { readonly logDays: number; readonly dedupeDays: number };
   /** Rows in memory, where the server can compute them. */
   readonly states: States | undefined;
   /** Whether a push needs rows: then pushes to one space wait for each other from beginning to end. */
@@ -87,6 +88,12 @@ export function createKit(options: AnyOptions, bugs: Bugs): Kit {
   };
   if (deliver !== "events" && materializers === undefined)
     throw new SyncError("config", `Expected materializers with deliver "${deliver}", got none`);
+  const retention = { logDays: 30, dedupeDays: 400, ...options.retention };
+  if (retention.dedupeDays < retention.logDays)
+    throw new SyncError(
+      "config",
+      `Expected retention.dedupeDays to be ${retention.logDays} or more, got ${retention.dedupeDays}`,
+    );
   const report = (error: unknown, where: string): void => {
     if (options.onError === undefined) console.error(`sssync: ${where}`, error);
     else options.onError(error, where);
@@ -99,6 +106,7 @@ export function createKit(options: AnyOptions, bugs: Bugs): Kit {
     limits,
     schema: options.schema ?? { min: 1, max: Number.MAX_SAFE_INTEGER },
     deliver,
+    retention,
     states,
     needsRows: states !== undefined && (deliver !== "events" || options.authorize !== undefined),
     clock,

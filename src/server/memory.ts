@@ -1,6 +1,7 @@
 /** Storage in memory: for tests and demos. What it keeps is gone with the process. */
 import { digest, firstHash } from "./hash.ts";
 import { createMutex } from "./mutex.ts";
+import { takePage } from "./page.ts";
 import {
   type Compaction,
   type Decision,
@@ -48,19 +49,8 @@ function hashAt({ head, rows }: Space, pos: number): string | undefined {
   return row?.pos === pos ? row.hash : undefined;
 }
 
-/** Whole commits, as many as fit. */
-function page(rows: readonly LogRow[], from: number, { limit, size }: ReadWant): LogRow[] {
-  const found: LogRow[] = [];
-  let length = 0;
-  for (let index = from; index < rows.length; index += 1) {
-    const row = rows[index] as LogRow;
-    const isFull = found.length >= limit || length + row.entry.length > size;
-    const goesOn = row.tx !== undefined && row.tx === found.at(-1)?.tx;
-    if (isFull && found.length > 0 && !goesOn) break;
-    found.push(row);
-    length += row.entry.length;
-  }
-  return found;
+function* rowsAfter(rows: readonly LogRow[], pos: number): Generator<LogRow> {
+  for (let index = after(rows, pos); index < rows.length; index += 1) yield rows[index] as LogRow;
 }
 
 function read(space: Space, want: ReadWant): ReadFound {
@@ -75,7 +65,7 @@ function read(space: Space, want: ReadWant): ReadFound {
   return {
     space: space.head,
     hashes: (want.hashesAt ?? []).map((pos) => hashAt(space, pos)),
-    rows: isWanted ? page(space.rows, after(space.rows, want.after), want) : [],
+    rows: isWanted ? takePage(rowsAfter(space.rows, want.after), want) : [],
     page: found,
   };
 }

@@ -25,7 +25,7 @@ const json = (text: string, headers: Readonly<Record<string, string>> = {}): Res
   new Response(text, { headers: { "Content-Type": "application/json", ...headers } });
 
 /** JSON of a page, around rows that are JSON already. */
-const pageText = (head: object, name: string, raw: string): string =>
+export const pageText = (head: object, name: string, raw: string): string =>
   `${JSON.stringify(head).slice(0, -1)},"${name}":${raw}}`;
 
 const snapshotText = (

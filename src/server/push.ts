@@ -7,10 +7,12 @@ import {
   decodePushRequest,
   headers,
 } from "../protocol/index.ts";
+import { SyncError } from "../errors.ts";
 import { describe, readBody } from "./body.ts";
-import { type Accepted, type Decided, type Rules, decide, stopOf } from "./decide.ts";
+import { type Accepted, type Client, type Decided, type Rules, decide, stopOf } from "./decide.ts";
 import { Failure, HookFailure } from "./failure.ts";
 import { type Kit, type Visit } from "./kit.ts";
+import { type Principal } from "./options.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type State } from "./state.ts";
 import { type Decision, type PushFound } from "./storage.ts";
@@ -40,26 +42,33 @@ function entryText(
   return JSON.stringify({ pos, id, ...whose, ...what, actions, at, ts, by, tx });
 }
 
+/** Whose events are decided, and where. */
+type Where = Pick<Visit, "space" | "deadline"> & {
+  /** Nobody: the server's own events, which need no permission. */
+  readonly principal?: Principal;
+  readonly by: string | undefined;
+};
+
 interface Batch {
-  readonly client: { readonly id: string; readonly owner: string };
+  readonly client?: Client;
   readonly events: readonly Prepared[];
 }
 
 /** The rules of the app, for one batch. */
 function rulesFor(
   kit: Kit,
-  visit: Visit,
-  client: string,
+  where: Where,
+  client: string | undefined,
   state: () => Promise<State>,
 ): Rules<unknown> {
   const { options, bugs, states, deliver } = kit;
-  const { space, principal, deadline } = visit;
+  const { space, principal, deadline, by } = where;
   let run: State | undefined;
   return {
     bugs,
     async judge({ id, name, current, at }, { tx }): Promise<Decision | undefined> {
       if (deliver !== "events") run = await state();
-      if (options.authorize === undefined) return undefined;
+      if (options.authorize === undefined || principal === undefined) return undefined;
       const read = async (table: string, row: string): Promise<{ id: string } | undefined> =>
         (await state()).tables.get(table)?.rows.get(row);
       const event = { id, name, payload: current, at };
@@ -79,11 +88,10 @@ function rulesFor(
     materialize(unit): readonly (readonly WireAction[] | undefined)[] | undefined {
       return run === undefined ? unit.map(() => undefined) : states?.run(run, unit);
     },
-    entry: (accepted) => entryText(kit, accepted, principal.id, client),
+    entry: (accepted) => entryText(kit, accepted, by, client),
     report: (error) => kit.report(error, "push"),
     async apply(accepted, { tx }, before) {
-      const entry = (): never =>
-        JSON.parse(entryText(kit, accepted, principal.id, client)) as never;
+      const entry = (): never => JSON.parse(entryText(kit, accepted, by, client)) as never;
       if (options.apply !== undefined)
         await deadline.call("apply", () => options.apply?.(tx, entry(), space), before);
     },
@@ -91,12 +99,12 @@ function rulesFor(
 }
 
 /** Decides a batch and stores what was decided. */
-async function decideBatch(kit: Kit, visit: Visit, { client, events }: Batch): Promise<Decided> {
+async function decideBatch(kit: Kit, where: Where, { client, events }: Batch): Promise<Decided> {
   const { options, states, bugs, clock } = kit;
-  const { space } = visit;
-  const ids = events.map(({ id }) => (bugs.has("no-id-unique") ? `${client.id}/${id}` : id));
+  const { space } = where;
+  const ids = events.map(({ id }) => (bugs.has("no-id-unique") ? `${client?.id}/${id}` : id));
   const want = {
-    client: client.id,
+    ...(client && { client: client.id }),
     ids,
     keys: events.flatMap(({ key }) => (key === undefined ? [] : [key])),
     writes: options.apply !== undefined,
@@ -105,7 +113,7 @@ async function decideBatch(kit: Kit, visit: Visit, { client, events }: Batch): P
   const run = async (): Promise<void> => {
     try {
       await options.storage.push(space, want, async (found: PushFound<unknown>) => {
-        if (found.client !== undefined && found.client.owner !== client.owner)
+        if (found.client !== undefined && found.client.owner !== client?.owner)
           throw new Failure("forbidden", { message: "Expected a client of this principal" });
         const state = (): Promise<State> => {
           if (states === undefined)
@@ -116,7 +124,7 @@ async function decideBatch(kit: Kit, visit: Visit, { client, events }: Batch): P
             );
           return states.at(space, found.space);
         };
-        const rules = rulesFor(kit, visit, client.id, state);
+        const rules = rulesFor(kit, where, client?.id, state);
         decided = await decide(client, events, found, clock.now(), rules);
         return decided.write;
       });
@@ -133,15 +141,15 @@ async function decideBatch(kit: Kit, visit: Visit, { client, events }: Batch): P
 }
 
 /** A batch whose end a hook refused to look at: what came before is decided by itself. */
-async function decidePrefix(kit: Kit, visit: Visit, batch: Batch): Promise<Decided> {
+async function decidePrefix(kit: Kit, where: Where, batch: Batch): Promise<Decided> {
   try {
-    return await decideBatch(kit, visit, batch);
+    return await decideBatch(kit, where, batch);
   } catch (error) {
     const before = error instanceof HookFailure ? error.before : undefined;
     const stopped = stopOf(error);
     if (before === undefined || before === 0 || stopped === undefined) throw error;
     kit.report(error, "push");
-    const decided = await decidePrefix(kit, visit, {
+    const decided = await decidePrefix(kit, where, {
       ...batch,
       events: batch.events.slice(0, before),
     });
@@ -178,11 +186,48 @@ export async function handlePush(kit: Kit, visit: Visit): Promise<Response> {
   const preparing = { definition, schema, size, eventBytes: limits.eventBytes };
   const events = body.events.map((event) => prepare(event, preparing));
   const client = { id: body.client, owner: principal.id };
-  const { epoch, head, results, stopped } = await decidePrefix(kit, visit, { client, events });
+  const where = { space, principal, deadline: visit.deadline, by: principal.id };
+  const { epoch, head, results, stopped } = await decidePrefix(kit, where, { client, events });
   notes.events = events.length;
   notes.accepted = accepted(results);
   const answer: PushAnswer = { epoch, head, results, ...(stopped && { stopped }) };
   const isConflict = stopped?.code === "client_conflict" || stopped?.code === "sequence_gap";
   if (stopped !== undefined) notes.code = stopped.code;
   return Response.json(answer, { status: isConflict ? 409 : 200 });
+}
+
+/** An event that the server makes itself: at a time, or when it is told of something. */
+export interface OwnEvent {
+  readonly name: string;
+  readonly payload: unknown;
+  /** The same id again is the same event: it has an effect once. Default: a random one. */
+  readonly id?: string;
+  /** ms since the epoch. Default: now. */
+  readonly at?: number;
+}
+
+/** Appends events as one commit. */
+export async function append(
+  kit: Kit,
+  space: string,
+  list: readonly OwnEvent[],
+  by: string | undefined,
+): Promise<readonly EventResult[]> {
+  const { definition, schema, limits, clock } = kit;
+  const tx = list.length > 1 ? { tx: kit.newId() } : {};
+  const preparing = { definition, schema, size: Infinity, eventBytes: limits.eventBytes };
+  const events = list.map(({ name, payload, id = kit.newId(), at = clock.now() }) => {
+    const v = definition.events.get(name)?.version ?? 1;
+    return prepare({ id, seq: 0, name, v, payload, at, ...tx }, preparing);
+  });
+  for (const { name, refused } of events) {
+    if (refused === undefined) continue;
+    const code = refused.code === "unknown_event" ? "unknown_event" : "invalid_payload";
+    throw new SyncError(
+      code,
+      `Expected a valid "${name}", got: ${refused.message ?? refused.code}`,
+    );
+  }
+  const where = { space, deadline: kit.deadline(), by };
+  return (await decideBatch(kit, where, { events })).results;
 }

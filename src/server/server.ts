@@ -1,19 +1,52 @@
 /** Routes requests: who asks, for what space, whether they may; then to the endpoint. */
 import { type EventDefinitions, type TableSchemas } from "../model/definition.ts";
-import { type Info, headers, isSpace, protocolVersion } from "../protocol/index.ts";
+import {
+  type EventResult,
+  type Info,
+  headers,
+  isSpace,
+  protocolVersion,
+} from "../protocol/index.ts";
+import { compact, newEpoch } from "./compact.ts";
 import { type Bugs, noBugs } from "./bugs.ts";
 import { Failure } from "./failure.ts";
 import { type AnyOptions, type Kit, type Visit, createKit } from "./kit.ts";
 import { type Live, createLive } from "./live.ts";
 import { type Principal, type SyncServerOptions } from "./options.ts";
 import { handlePull, handleSnapshot } from "./pull.ts";
-import { handlePush } from "./push.ts";
+import { type OwnEvent, append, handlePush } from "./push.ts";
+import { type QueryHandler, handleQuery } from "./query.ts";
 import { failureResponse, finish, preflight } from "./respond.ts";
 
 /** A server: give `fetch` to whatever speaks HTTP. */
-export interface SyncServer {
+export interface SyncServer<
+  P extends Principal = Principal,
+  T extends TableSchemas = TableSchemas,
+  Tx = unknown,
+> {
   /** Answers `…/info` and `…/{space}/push`, `/pull`, `/live`, `/snapshot/{id}`, below any path. Never rejects. */
   fetch(request: Request): Promise<Response>;
+  /**
+   * Makes a handler of an app's own address: it adds the position of the log to what `handler` answers, and an ETag, by
+   * which an answer that has not changed is not sent again.
+   */
+  query(handler: QueryHandler<P, T, Tx>): (request: Request, space: string) => Promise<Response>;
+  /**
+   * Appends events of the server itself, as one commit that no permission is needed for. `as` says whose they are. Throws
+   * `SyncError` (`unknown_event`, `invalid_payload`).
+   */
+  append(
+    space: string,
+    events: readonly OwnEvent[],
+    options?: { readonly as?: string },
+  ): Promise<readonly EventResult[]>;
+  /**
+   * Makes a snapshot where the server can (`materializers`, or `snapshot`), and drops what is older than `retention`, or than
+   * `logDays`. Call it once a day.
+   */
+  compact(space: string, options?: { readonly logDays?: number }): Promise<void>;
+  /** Throws the log of a space away, on purpose: all readers start anew. */
+  newEpoch(space: string): Promise<void>;
   /** Tells live readers of a space that there is something new. `tags` say what, for queries that carry one of them. */
   poke(space: string, tags?: readonly string[]): Promise<void>;
   /** Asks `authorizeSpace` again for live readers, of a space or of all: call it when permissions have changed. */
@@ -24,6 +57,7 @@ export interface SyncServer {
   readonly streams: number;
 }
 
+type AnyHandler = QueryHandler<Principal, TableSchemas, unknown>;
 type Notes = Visit["notes"];
 
 interface Route {
@@ -108,9 +142,12 @@ function decode(part: string): string {
   }
 }
 
+function refuseWhenClosing(kit: Kit): void {
+  if (kit.closing.signal.aborted)
+    throw new Failure("unavailable", { retryAfter: Math.ceil(kit.chance() * 5000) });
+}
+
 async function answer(kit: Kit, live: Live, request: Request, notes: Notes): Promise<Response> {
-  const asked = preflight(kit, request);
-  if (asked !== undefined) return asked;
   const url = new URL(request.url);
   const route = routeOf(url.pathname);
   if (route === undefined) throw new Failure("not_found");
@@ -118,8 +155,7 @@ async function answer(kit: Kit, live: Live, request: Request, notes: Notes): Pro
   if (request.method !== (route.endpoint === "push" ? "POST" : "GET"))
     throw new Failure("method_not_allowed");
   checkProtocol(request);
-  if (kit.closing.signal.aborted)
-    throw new Failure("unavailable", { retryAfter: Math.ceil(kit.chance() * 5000) });
+  refuseWhenClosing(kit);
   if (route.endpoint === "info") return Response.json(info(kit));
   const visit = await admit(kit, request, url, route, notes);
   if (route.endpoint === "push") return handlePush(kit, visit);
@@ -134,7 +170,7 @@ export function createFaultyServer<
   E extends EventDefinitions,
   T extends TableSchemas = TableSchemas,
   Tx = unknown,
->(given: SyncServerOptions<P, T, E, Tx>, bugs: Bugs): SyncServer {
+>(given: SyncServerOptions<P, T, E, Tx>, bugs: Bugs): SyncServer<P, T, Tx> {
   // The hooks get what the app's own schemas made.
   const options = given as unknown as AnyOptions;
   const kit = createKit(options, bugs);
@@ -160,13 +196,16 @@ export function createFaultyServer<
     }
   }
 
-  async function respond(request: Request): Promise<Response> {
+  async function respond(
+    request: Request,
+    find: (notes: Notes) => Promise<Response>,
+  ): Promise<Response> {
     const since = clock.now();
     const id = kit.newId();
     const notes: Notes = {};
     let response: Response;
     try {
-      response = await answer(kit, live, request, notes);
+      response = preflight(kit, request) ?? (await find(notes));
     } catch (error) {
       if (error instanceof Failure) notes.code = error.code;
       response = failureResponse(kit, error, id);
@@ -175,12 +214,30 @@ export function createFaultyServer<
     return finish(kit, request, response, id);
   }
 
+  function track(response: Promise<Response>): Promise<Response> {
+    const tracked = response.finally(() => pending.delete(tracked));
+    pending.add(tracked);
+    return tracked;
+  }
+
   return {
     fetch(request) {
-      const response = respond(request).finally(() => pending.delete(response));
-      pending.add(response);
-      return response;
+      return track(respond(request, (notes) => answer(kit, live, request, notes)));
     },
+    query: (handler) => (request, space) =>
+      track(
+        respond(request, async (notes) => {
+          notes.endpoint = "query";
+          if (request.method !== "GET") throw new Failure("method_not_allowed");
+          refuseWhenClosing(kit);
+          const url = new URL(request.url);
+          const visit = await admit(kit, request, url, { endpoint: "query", space }, notes);
+          return handleQuery(kit, visit, handler as unknown as AnyHandler);
+        }),
+      ),
+    append: (space, list, { as } = {}) => append(kit, space, list, as),
+    compact: (space, how) => compact(kit, space, how),
+    newEpoch: (space) => newEpoch(kit, space),
     async poke(space, tags) {
       const head = (await options.storage.heads([space])).get(space)?.head ?? 0;
       hub.tell(space, head, tags);
@@ -215,6 +272,6 @@ export function createSyncServer<
   E extends EventDefinitions,
   T extends TableSchemas = TableSchemas,
   Tx = unknown,
->(options: SyncServerOptions<P, T, E, Tx>): SyncServer {
+>(options: SyncServerOptions<P, T, E, Tx>): SyncServer<P, T, Tx> {
   return createFaultyServer(options, noBugs);
 }

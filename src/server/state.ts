@@ -22,10 +22,13 @@ export interface State {
   readonly materializer: Materializer;
 }
 
+/** Readonly rows of all tables at one moment: they stay what they are while the state moves on. */
+export type Rows = ReadonlyMap<string, readonly Row[]>;
+
 export interface States {
   /**
-   * The rows as of the head or, where it has moved on meanwhile, later. The caller sees to it that nobody else of this
-   * process uses the state of this space.
+   * The rows as of the head or, where they were wanted as of a later one already, of that. The caller sees to it that nobody
+   * else of this process uses the state of this space.
    */
   at(space: string, head: SpaceHead): Promise<State>;
   /** Runs a unit. Undefined: it does not apply, and nothing was changed. Otherwise the actions of each event. */
@@ -68,6 +71,9 @@ function act(tables: State["tables"], { type, tableName, value }: WireAction): v
     table.set(value.id, Object.freeze(row) as Row);
   }
 }
+
+export const rowsOf = (state: State): Rows =>
+  new Map(Array.from(state.tables.values(), (table) => [table.name, table.toArray()]));
 
 export function createStates(
   given: Definition,
@@ -168,7 +174,8 @@ export function createStates(
       const want = { after: state.pos, hashesAt: [state.pos], ...chunk };
       const found = await storage.read(space, want);
       const isOurs = found.hashes[0] === state.hash && state.epoch === found.space.epoch;
-      if (isOurs && found.rows.length > 0) fold(state, found.rows);
+      const rows = found.rows.filter(({ pos }) => pos <= head.head);
+      if (isOurs && rows.length > 0) fold(state, rows);
       else if (isOurs && state.pos >= head.head) break;
       else {
         // The log is another one, or it was compacted beyond us.

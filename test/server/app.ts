@@ -54,7 +54,7 @@ type Options = SyncServerOptions<Principal, Tables, Events, unknown>;
 export function serve(
   options: Partial<Options> = {},
   bugs?: readonly Bug[],
-): SyncServer & { readonly errors: unknown[] } {
+): SyncServer<Principal, Tables> & { readonly errors: unknown[] } {
   const errors: unknown[] = [];
   const all: Options = {
     storage: memory(),
@@ -69,7 +69,10 @@ export function serve(
   };
   const server =
     bugs === undefined ? createSyncServer(all) : createFaultyServer(all, new Set(bugs));
-  return Object.assign(Object.create(server) as SyncServer, { errors, fetch: server.fetch });
+  return Object.assign(Object.create(server) as SyncServer<Principal, Tables>, {
+    errors,
+    fetch: server.fetch,
+  });
 }
 
 export interface Call {

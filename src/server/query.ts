@@ -1,0 +1,121 @@
+/**
+ * Answers of the app's own addresses, with the position of the log that they were read at: without it a client could not
+ * tell an answer that is older than its rows from one that is newer.
+ */
+import { type RowOf, type TableSchemas } from "../model/definition.ts";
+import { type Row } from "../model/log.ts";
+import { type WireAction, type WireTables, headers, isCursor } from "../protocol/index.ts";
+import { cursorAt, readCursor } from "./cursors.ts";
+import { Failure } from "./failure.ts";
+import { digest } from "./hash.ts";
+import { type Kit, type Visit } from "./kit.ts";
+import { type Principal } from "./options.ts";
+import { pageText } from "./pull.ts";
+import { type Rows, rowsOf } from "./state.ts";
+import { type SpaceHead } from "./storage.ts";
+
+/** What a query reads from: all of it is as of one moment. */
+export interface QueryContext<P, T extends TableSchemas, Tx> {
+  readonly request: Request;
+  readonly url: URL;
+  readonly principal: P;
+  readonly space: string;
+  /** Rows of a table, ordered by id, where the server has `tables` and `materializers`. */
+  rows<N extends keyof T & string>(table: N): readonly RowOf<T, N>[];
+  /** The storage's transaction, for tables of the app. */
+  readonly tx: Tx;
+}
+
+export interface QueryAnswer {
+  /** Rows by table, or what to change. */
+  readonly data: WireTables | readonly WireAction[];
+  /** When the server is `poke`d with one of them, the answer is stale. */
+  readonly tags?: readonly string[];
+  /** Ids of rows that are deleted, by table. */
+  readonly removed?: Readonly<Record<string, readonly string[]>>;
+}
+
+export type QueryHandler<P, T extends TableSchemas, Tx> = (
+  context: QueryContext<P, T, Tx>,
+) => QueryAnswer | Promise<QueryAnswer>;
+
+/** What was read, and where. */
+interface Read {
+  readonly at: SpaceHead;
+  readonly answer: QueryAnswer;
+}
+
+/** Reads rows and the app's tables as of the same entry. */
+async function readOnce(
+  kit: Kit,
+  visit: Visit,
+  handler: QueryHandler<Principal, TableSchemas, unknown>,
+): Promise<Read | undefined> {
+  const { options, states } = kit;
+  const { request, url, principal, space, deadline } = visit;
+  let read: Read | undefined;
+  await options.storage.read(space, { limit: 0, size: 0 }, async (tx, { space: at }) => {
+    let all: Rows | undefined;
+    if (states !== undefined) {
+      const state = await states.lock(space, async () => {
+        const it = await states.at(space, at);
+        return { pos: it.pos, rows: rowsOf(it) };
+      });
+      // Another request has brought the rows further meanwhile.
+      if (state.pos !== at.head) return;
+      all = state.rows;
+    }
+    const rows = (table: string): readonly Row[] => {
+      const found = all?.get(table);
+      if (found === undefined) throw new Error(`Expected a table of the server, got "${table}"`);
+      return found;
+    };
+    const context = { request, url, principal, space, rows: rows as never, tx };
+    read = { at, answer: await deadline.call("query", () => handler(context)) };
+  });
+  return read;
+}
+
+/** Refuses to answer from before a place that the client knows. */
+function checkAfter({ request, space }: Visit, at: SpaceHead): void {
+  const after = request.headers.get(headers.after);
+  if (after === null) return;
+  const place = isCursor(after) ? readCursor(space, after) : undefined;
+  // A place of another log is found out by the client's next pull.
+  if (typeof place === "object" && place.epoch === at.epoch && place.pos > at.head)
+    throw new Failure("unavailable", { retryAfter: 1000 });
+}
+
+export async function handleQuery(
+  kit: Kit,
+  visit: Visit,
+  handler: QueryHandler<Principal, TableSchemas, unknown>,
+): Promise<Response> {
+  let read: Read | undefined;
+  for (let tries = 0; read === undefined; tries += 1) {
+    if (tries === 5) throw new Failure("unavailable", { retryAfter: 100 });
+    read = await readOnce(kit, visit, handler);
+  }
+  const { at, answer } = read;
+  checkAfter(visit, at);
+  const { data, tags, removed } = answer;
+  const mode = Array.isArray(data) ? "actions" : "snapshot";
+  const text = JSON.stringify(data);
+  const etag = `"${digest(JSON.stringify([mode, text, tags, removed]), 16)}"`;
+  const token = cursorAt(visit.space, at.epoch, at.head, at.hash);
+  const common = {
+    ETag: etag,
+    // Each time it is asked whether there is something newer; the rows may be kept.
+    "Cache-Control": "private, no-cache",
+    Vary: `Authorization, Cookie, ${headers.schema}`,
+    [headers.pos]: String(at.head),
+    [headers.token]: token,
+  };
+  const known = visit.request.headers.get("If-None-Match");
+  if (known?.split(",").some((it) => it.trim().replace(/^W\//, "") === etag) === true)
+    return new Response(null, { status: 304, headers: common });
+  const meta = { mode, epoch: at.epoch, pos: at.head, token, tags, removed };
+  return new Response(pageText(meta, "data", text), {
+    headers: { "Content-Type": "application/json", ...common },
+  });
+}
