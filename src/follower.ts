@@ -49,6 +49,8 @@ export function createFollower({
   const replica = createReplica(definition, tab);
   const index = createBaseIndex(schema, definition.migrate === undefined ? 0 : schema);
   const quarantine = new Map<string, QuarantineEntry>();
+  /** Another number whenever there may be other entries in quarantine. */
+  let revision = 0;
   /** Dealt with since the base was read: they may still be stored. */
   const released = new Set<string>();
   const recent = new Map<number, LogRecord>();
@@ -205,6 +207,7 @@ export function createFollower({
     replica,
     index,
     quarantine: quarantine as ReadonlyMap<string, QuarantineEntry>,
+    revision: () => revision + replica.strange(),
     get ledger() {
       return ledger;
     },
@@ -259,6 +262,7 @@ export function createFollower({
         return true;
       }
       const { base } = picture;
+      revision += 1;
       if (base !== null) {
         // Others have dealt with entries, and a fold has removed the word of it.
         quarantine.clear();
@@ -290,6 +294,7 @@ export function createFollower({
       migration = null;
       recent.clear();
       index.clear();
+      revision += 1;
       quarantine.clear();
       released.clear();
       for (const entry of kept) quarantine.set(entry.id, entry);

@@ -213,6 +213,8 @@ export function createQuarantine(options: QuarantineOptions) {
 
   /** Those that were told. */
   let told = new Set<string>();
+  /** On the way of every commit: the entries are looked through only when there may be others. */
+  let seen = 0;
 
   return {
     ...quarantine,
@@ -220,7 +222,9 @@ export function createQuarantine(options: QuarantineOptions) {
       follower.quarantine.size + (replica.failed.size === 0 ? replica.unfit.size : events().length),
     /** Entries that are new since the last time. */
     news(): readonly QuarantineEntry[] {
-      if (told.size + this.size() === 0) return [];
+      const revision = follower.revision();
+      if (revision === seen) return [];
+      seen = revision;
       const now = all();
       const fresh = now.filter(({ id }) => !told.has(id));
       told = new Set(now.map(({ id }) => id));

@@ -97,6 +97,8 @@ export function createReplica(definition: Definition, tab: string) {
   const failed = new Set<Entry>();
   /** Whether stored events are made entries: `upcast` may run. */
   let reading = false;
+  /** Another number whenever there may be others among the events that this code cannot read. */
+  let strange = 0;
   /** How many entries of the overlay are logged: they are the first ones. */
   let logged = 0;
   let position = 0;
@@ -223,6 +225,7 @@ export function createReplica(definition: Definition, tab: string) {
 
   function advance(record: BaseRecord): Effects {
     const publication = createPublication();
+    strange += record.rejected.length;
     settled = record.settled;
     const done = overlay.slice(0, countDecided());
     logged -= done.length;
@@ -249,6 +252,7 @@ export function createReplica(definition: Definition, tab: string) {
 
   function dismiss(record: DismissRecord): Effects {
     if (record.from === "rejected") decided.dismiss(record.ids);
+    strange += 1;
     const publication = createPublication();
     if (imagesOf(record).length > 0) {
       undoFrom(0, publication);
@@ -282,6 +286,7 @@ export function createReplica(definition: Definition, tab: string) {
     reading = true;
     const entries = unitsOf(record.events).map((stored) => {
       const { unit, invalid } = replayable(definition, stored);
+      if (invalid !== undefined) strange += 1;
       return createEntry(unit, record, invalid);
     });
     reading = false;
@@ -297,6 +302,7 @@ export function createReplica(definition: Definition, tab: string) {
     rejected,
     /** Events that were not understood when they were decided. */
     unfit: decided.unfit,
+    strange: () => strange,
     /** Dedupe keys that decided events took. */
     keys: decided.keys,
     /** Whether a function of the app runs that must not commit. */
@@ -430,6 +436,7 @@ export function createReplica(definition: Definition, tab: string) {
         else group.push(entry);
       }
       from.rows(publication);
+      strange += 1;
       decided.clear();
       decided.take(from);
       decided.remember(from.verdicts ?? []);
