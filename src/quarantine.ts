@@ -165,7 +165,8 @@ export function createQuarantine(options: QuarantineOptions) {
       const { raw, schema: from } = find(id);
       options.expectOpen();
       const isMended = mend !== undefined;
-      const value = isMended ? await mend(raw) : raw;
+      const made = isMended ? mend(raw) : raw;
+      const value = made instanceof Promise ? ((await made) as unknown) : made;
       const [kind = "", table = "", ...rest] = id.split("/");
       const today = definition.schema;
       const schema = isMended ? today : (from ?? today);

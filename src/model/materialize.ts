@@ -4,8 +4,8 @@
  * 1. A unit (the events of one commit) is a whole: one failure and it has no changes at all (G3).
  * 2. `update` of a missing row and `create` of an existing id are no changes, and are told (G6, G7).
  * 3. Every resulting row is whole, valid and JSON: a partial row cannot be expressed (G6).
- * 4. An event whose dedupe key is taken is a `duplicate`: no changes, the rest of its unit applies (G7). So is one that was
- *    committed anew, when that was done already: its id is its key.
+ * 4. An event whose dedupe key is taken is a `duplicate`: no changes, the rest of its unit applies (G7).
+ * 5. A unit that is committed anew is a duplicate as a whole, when any of it was committed anew before: ids are keys.
  */
 import { SyncError } from "../errors.ts";
 import { type Definition, type EventSpec } from "./definition.ts";
@@ -284,6 +284,8 @@ export function createMaterializer(
 
   function runAll(unit: Unit, to: Step): Outcome {
     const { changes, keys, noops } = to;
+    if (unit.some(({ id }) => isAnew(id) && taken.has(keyOf(anew, id))))
+      return { tag: "applied", changes, keys, duplicates: unit.map(({ id }) => id), noops };
     const duplicates: string[] = [];
     const isFree = ({ name, key }: TakenKey): boolean =>
       !taken.has(keyOf(name, key)) && !keys.some((it) => it.name === name && it.key === key);

@@ -205,9 +205,9 @@ it("G5 the events of a log record in quarantine are committed once, by two tabs 
     b.sync.quarantine.retry(id, () => [sold("last"), stocked("more", 1)]),
   ]);
   await lab.pass(10_000);
-  const rows = goods(a);
-  expect(rows[0]).toBe("last 4");
-  await expectEverywhere(lab, [a, b], rows);
+  // One of the two, as a whole.
+  const isFirst = goods(a).length === 1;
+  await expectEverywhere(lab, [a, b], isFirst ? ["last 4"] : ["last 4", "more 1"]);
   expect((await lab.contents())["quarantine"]).toEqual([]);
 });
 

@@ -42,10 +42,13 @@ const clean = (row: object): Record<string, unknown> => JSON.parse(JSON.stringif
 function run(rules: Rules, unit: readonly Fact[], from: State): State {
   const rows = new Map(from.rows);
   const keys = new Map(from.keys);
+  const tried = unit.filter(isAnew).map(({ id }) => `id ${id}`);
+  if (tried.some((key) => keys.has(key))) return from;
+  for (const key of tried) keys.set(key, key);
   for (const fact of unit) {
-    const taken = [rules.dedupe(fact), isAnew(fact) ? `id ${fact.id}` : undefined];
-    if (taken.some((key) => key !== undefined && keys.has(key))) continue;
-    for (const key of taken) if (key !== undefined) keys.set(key, fact.id);
+    const key = rules.dedupe(fact);
+    if (key !== undefined && keys.has(key)) continue;
+    if (key !== undefined) keys.set(key, fact.id);
     for (const { type, table, row } of rules.actions(fact, (t, id) => rows.get(`${t}/${id}`))) {
       const place = `${table}/${row.id}`;
       const before = rows.get(place);

@@ -91,6 +91,18 @@ const race: Act = ({ world, step }, tab) => {
   return `: ${racers.map(({ page }) => page.name).join(" and ") || "nobody"} take ${taken.payload.id}`;
 };
 
+const plant: Act = ({ world, step: { a } }) => {
+  const level: Input = { name: "levelRaised", payload: { id: `level-${a % 6}` } };
+  const gone = { name: "gone", payload: {} };
+  const [what, events] = pick<[string, object[]?]>(
+    [["junk in the log"], ["a strange event", [gone]], ["a strange commit", [level, gone]]],
+    a >> 4,
+  );
+  if (!world.plant(events)) return "";
+  world.count(what);
+  return `: ${what}`;
+};
+
 const commit: Act = ({ world, step }, tab) => {
   const inputs = inputsOf(step, tab, world.nextMark());
   const refused = world.commit(tab, inputs);
@@ -281,13 +293,48 @@ const catalogue = {
     },
   ],
   retryRejected: [
-    2,
+    3,
     ({ world, step }, tab) => {
       const it = pick(tab.sync.rejected.list(), step.a);
       if (it === undefined) return "";
-      world.count("rejected retry");
-      world.adopt(tab, () => tab.sync.rejected.retry(it.event.id));
-      return `tries the rejected ${it.event.name} again`;
+      const those = step.b % 2 === 0 ? world.alive() : [tab];
+      for (const each of those.filter(({ page }) => page.state === "running")) {
+        world.count("rejected retry");
+        world.adopt(each, () => each.sync.rejected.retry(it.event.id));
+      }
+      return `${those.length > 1 ? "and all others try" : "tries"} the rejected ${it.event.name} again`;
+    },
+  ],
+  mend: [
+    8,
+    (scene, tab) => {
+      const { world, step } = scene;
+      const entry = pick(tab.sync.quarantine.list(), step.a);
+      if (entry === undefined) return plant(scene, tab);
+      // All that run try the same one, each in its own way.
+      const menders = world.alive().filter(({ page }) => page.state === "running");
+      const those = step.b % 2 === 0 ? menders : [tab];
+      those.forEach((it, at) => {
+        world.count("quarantine retry");
+        const mended: Input = {
+          name: "levelRaised",
+          payload: { id: `level-${(step.b + at) % 6}` },
+        };
+        const mend = (raw: unknown): unknown =>
+          (raw as { readonly name?: string } | null)?.name === undefined ? [mended] : mended;
+        world.adopt(it, () => it.sync.quarantine.retry(entry.id, mend));
+      });
+      return `: ${those.map(({ page }) => page.name).join(" and ")} mend ${entry.id}`;
+    },
+  ],
+  discardQuarantine: [
+    1,
+    ({ world, step }, { sync }) => {
+      const entry = pick(sync.quarantine.list(), step.a);
+      if (entry === undefined) return "";
+      world.count("quarantine discard");
+      sync.quarantine.discard(entry.id).catch(() => undefined);
+      return `discards ${entry.id}`;
     },
   ],
   work: [
@@ -361,6 +408,8 @@ const ofCode: ReadonlySet<Kind> = new Set([
   "retryOutbox",
   "discardRejected",
   "retryRejected",
+  "mend",
+  "discardQuarantine",
 ]);
 
 /** Does a step. Gives its sentence; nothing where it had no meaning. */

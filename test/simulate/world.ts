@@ -6,8 +6,8 @@ import { type Envelope } from "../../src/model/log.ts";
 import { type Receipt } from "../../src/pipeline.ts";
 import { type DevicePage, createDevice } from "../../src/testing/index.ts";
 import { type Replayed, advance } from "../model/reference.ts";
-import { type Input, type Sync, inputOf, openApp, rowsOf, rules } from "./app.ts";
-import { type Epoch, Violation, createHistory, demand } from "./history.ts";
+import { type Input, type Sync, inputOf, openApp, rowsOf, rules, scope } from "./app.ts";
+import { type Epoch, Violation, createHistory, demand, stranger } from "./history.ts";
 
 /** A commit, as the one who made it knows it. */
 interface Unit {
@@ -40,6 +40,7 @@ export function createWorld(seed: number) {
   const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
   const trouble: Violation[] = [];
   let marks = 0;
+  let strangers = 0;
 
   const alive = (): readonly Tab[] =>
     everyTab.filter(({ page, stopped }) => page.state !== "gone" && !stopped);
@@ -121,7 +122,7 @@ export function createWorld(seed: number) {
   function checkTab(tab: Tab): void {
     if (!tab.ready) return;
     const { phase, quarantined } = tab.sync.status;
-    demand(quarantined === 0, `${tab.page.name} finds damage where none was done`);
+    demand(strangers > 0 || quarantined === 0, `${tab.page.name} finds damage where none was done`);
     if (phase === "failed" || phase === "stopped") return;
     const rows = rowsOf(tab.sync, tab.version);
     for (let at = tab.epoch; at < history.epochs.length; at += 1) {
@@ -158,6 +159,26 @@ export function createWorld(seed: number) {
     check,
     /** A number for rows that are made once. */
     nextMark: () => (marks += 1),
+
+    /** A record that no engine wrote is in the log: events that nobody understands, or nothing that makes sense. */
+    plant(events?: readonly object[]): boolean {
+      const database = device.databases.get(scope);
+      const { incarnation } = history.epochs.at(-1) ?? {};
+      if (database === undefined || incarnation !== database.stores.meta.get(`"incarnation"`)?.[1])
+        return false;
+      strangers += 1;
+      const header = { kind: "commit", tab: stranger, n: strangers, schema: 1 };
+      const made = events?.map((it, at) => ({
+        id: `strange-${strangers}-${at}`,
+        v: 1,
+        at: 0,
+        tx: `${strangers}`,
+        ...it,
+      }));
+      device.disk.put("log", database.position + 1, { ...header, events: made }, scope);
+      history.observe(`${stranger}: put`);
+      return true;
+    },
 
     open(version: number): Tab {
       const page = device.openPage();
@@ -233,6 +254,10 @@ export function createWorld(seed: number) {
         const rows = rowsOf(tab.sync, tab.version);
         demand(isShown(rows, expected), `${name} at the end: ${differences(rows, expected)}`);
         demand(pending === 0, `${name} has ${pending} undecided events at the end`);
+        for (const which of ["rejected", "quarantine"] as const) {
+          const [here, there] = [tab, fresh].map(({ sync }) => waitingIn(sync, which));
+          demand(here === there, `${name} lists as ${which} ${here}, a fresh tab ${there}`);
+        }
       }
       this.checkReceipts();
     },
@@ -271,6 +296,15 @@ const isDone = ({ sync: { status }, units }: Tab): boolean =>
   status.phase === "outdated"
     ? units.every(({ durable, adopted }) => adopted || durable !== "pending")
     : status.phase === "ready" && status.pending === 0;
+
+/** What a collection lists, in any order. */
+const waitingIn = ({ rejected, quarantine }: Sync, which: "rejected" | "quarantine"): string =>
+  (which === "rejected"
+    ? rejected.list().map(({ event }) => event.id)
+    : quarantine.list().map(({ id }) => id)
+  )
+    .toSorted()
+    .join();
 
 const clean = (row: object): unknown => JSON.parse(JSON.stringify(row));
 

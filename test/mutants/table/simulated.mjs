@@ -56,6 +56,7 @@ export const simulated = [
   again("floor-before-segments"),
   again("added-again-without-lookup"),
   again("half-a-unit"),
+  again("tried-again-twice"),
   again("writes-to-other-data"),
   again("old-tab-folds-after-migration"),
 ];

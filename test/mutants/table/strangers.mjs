@@ -464,6 +464,26 @@ export const strangers = [
     named: "G3",
   },
   {
+    id: "two-minds-are-mixed",
+    why: "Of two tabs that mend one record differently the second adds what the first left out.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "if (unit.some(({ id }) => isAnew(id) && taken.has(keyOf(anew, id))))",
+        "if (unit.every(({ id }) => isAnew(id) && taken.has(keyOf(anew, id))))",
+      ],
+    ],
+    tests: ["engine/retry.test.ts"],
+    named: "two minds",
+  },
+  {
+    id: "news-with-each-commit",
+    why: "All entries of the quarantine are looked through with each commit.",
+    breaks: [],
+    edits: [["if (revision === seen) return [];", ""]],
+    tests: ["quarantine.test.ts"],
+  },
+  {
     id: "tried-again-twice",
     why: "A rejected commit that two tabs try again counts twice.",
     breaks: ["G5"],
