@@ -99,6 +99,7 @@ function loadActors(shared: Shared) {
     let outcome = await readDisk({
       connection,
       definition: shared.definition,
+      tab: shared.tab,
       index: follower.index,
       after: first ? 0 : follower.position(),
       whole: first,
@@ -111,6 +112,7 @@ function loadActors(shared: Shared) {
       outcome = await readDisk({
         connection,
         definition: shared.definition,
+        tab: shared.tab,
         index: createBaseIndex(),
         after: 0,
         whole: true,

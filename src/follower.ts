@@ -3,10 +3,12 @@
  * Decides nothing about when to read or write: that is the machines'.
  */
 import { type QuarantineEntry, type SyncStatus } from "./api.ts";
+import { type Damage } from "./model/admit.ts";
 import { createBaseIndex } from "./model/base-index.ts";
 import { type Definition } from "./model/definition.ts";
 import { type Ledger } from "./model/fold.ts";
 import { sameJson } from "./model/json.ts";
+import { placeholder, twin } from "./model/late.ts";
 import { type LogRecord, type Row, imagesOf } from "./model/log.ts";
 import { type ChangeSet, type Publication } from "./model/publication.ts";
 import { type Effects, createReplica } from "./model/replica.ts";
@@ -27,6 +29,8 @@ export interface FollowerOptions {
   publish(changes: ChangeSet | undefined): void;
   publishAll(): void;
   settle(settlements: Effects["settlements"]): void;
+  /** Puts damage into quarantine; what a leader finds is stored before it folds. */
+  keep(damage: Damage, isLeader: boolean): QuarantineEntry;
   signal(signal: FollowerSignal): void;
 }
 
@@ -44,6 +48,7 @@ export function createFollower({
   publish,
   publishAll,
   settle,
+  keep,
   signal,
 }: FollowerOptions) {
   const replica = createReplica(definition, tab);
@@ -222,10 +227,10 @@ export function createFollower({
     hear,
 
     /** Takes in the record at a position of the log, from wherever it came. */
-    receive(position: number, record: LogRecord): void {
+    receive(position: number, arrived: LogRecord): void {
       if (closed) return;
       heard = Math.max(heard, position);
-      if (record.schema > schema) {
+      if (arrived.schema > schema) {
         signal({ type: "schema.newer" });
         return;
       }
@@ -233,6 +238,12 @@ export function createFollower({
       if (!shown) {
         hear(position);
         return;
+      }
+      const isTwin = position === replica.position() + 1 && replica.isTaken(arrived);
+      const record = isTwin ? placeholder : arrived;
+      if (isTwin) {
+        const entry = keep(twin(position, arrived), ledger !== undefined);
+        quarantine.set(entry.id, entry);
       }
       const received = replica.receive(position, record);
       if (received.tag === "gap") hear(position);

@@ -37,6 +37,7 @@ export function handoffActors(shared: Shared) {
       const read = readDisk({
         connection: recognised(shared),
         definition: shared.definition,
+        tab: shared.tab,
         index: follower.index,
         after: 0,
         whole: true,

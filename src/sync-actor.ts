@@ -105,6 +105,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       if (memoryOnly) return;
       for (const { entry, decisions } of settlements) pipeline.settle(entry, decisions);
     },
+    keep(damage, isLeader) {
+      if (isLeader) shared.unkept.set(damage.key, damage);
+      const { key: id, ...rest } = damage;
+      return { id, ...rest, at: clock.now() };
+    },
     signal(signal) {
       // On the way of every commit of a leader: two machine events cost more than the commit, and mean nothing to most states.
       if (signal.type !== "log.grew" || wakesLeader()) send(signal);

@@ -45,6 +45,7 @@ import {
   createPublication,
   direct,
 } from "./publication.ts";
+import { createNames } from "./names.ts";
 import { isDecided, merge } from "./rebase.ts";
 import { type Table, createTable } from "./table.ts";
 
@@ -105,9 +106,7 @@ export function createReplica(definition: Definition, tab: string) {
   /** Where this tab, leading, wrote a base record that memory has not reached. */
   let ahead = 0;
   let settled: Watermark = { position: 0, index: 0 };
-  /** Commit records that memory has: those folded at the last reload, by tab, and the numbers of those since. */
-  let folded: Readonly<Record<string, WriterMark>> = {};
-  const seen = new Map<string, Set<number>>();
+  const names = createNames();
 
   function createEntry(
     unit: Unit,
@@ -269,19 +268,6 @@ export function createReplica(definition: Definition, tab: string) {
     for (const entry of rest) overlay.push(entry);
   }
 
-  const markOf = (writer: string): WriterMark | undefined =>
-    Object.hasOwn(folded, writer) ? folded[writer] : undefined;
-
-  /** Whether a commit record is in memory already under another position: it counts once (G7). Notes it. */
-  function isRepeated({ kind, tab: writer, n }: LogRecord): boolean {
-    if (kind !== "commit") return false;
-    let numbers = seen.get(writer);
-    if (numbers === undefined) seen.set(writer, (numbers = new Set()));
-    if (numbers.has(n) || isFolded(markOf(writer), n)) return true;
-    numbers.add(n);
-    return false;
-  }
-
   function entriesOf(record: CommitRecord, at: number): Entry[] {
     reading = true;
     const entries = unitsOf(record.events).map((stored) => {
@@ -358,6 +344,14 @@ export function createReplica(definition: Definition, tab: string) {
         overlay.splice(at, 1);
     },
 
+    /** Whether the next record of the log has the name of another one. */
+    isTaken(record: LogRecord): boolean {
+      const mine = overlay[logged];
+      const isOther = (record as CommitRecord).events?.[0]?.id !== mine?.unit[0]?.id;
+      if (mine?.own === true && record.tab === tab && mine.n === record.n) return isOther;
+      return names.isTaken(record);
+    },
+
     /** Takes in the record at a position of the log. */
     receive(at: number, record: LogRecord): Received {
       const todo = merge(overlay, logged, position, {
@@ -366,7 +360,7 @@ export function createReplica(definition: Definition, tab: string) {
         tab: record.tab,
         n: record.n,
       });
-      if (todo.tag !== "known" && todo.tag !== "gap" && isRepeated(record)) {
+      if (todo.tag !== "known" && todo.tag !== "gap" && names.isRepeated(record)) {
         position = at;
         return { tag: "applied", changes: undefined, settlements: [] };
       }
@@ -442,12 +436,11 @@ export function createReplica(definition: Definition, tab: string) {
       decided.remember(from.verdicts ?? []);
       settled = from.settled;
       position = from.floor;
-      folded = from.writers;
-      seen.clear();
+      names.clear(from.writers);
       const settlements: Settlement[] = [];
       for (const [at, record] of from.log) {
         position = Math.max(position, at);
-        if (isRepeated(record)) continue;
+        if (names.isRepeated(record)) continue;
         if (record.kind === "commit") {
           const known = record.tab === tab ? written.get(record.n) : undefined;
           if (known !== undefined) place(known, at);
@@ -467,7 +460,7 @@ export function createReplica(definition: Definition, tab: string) {
       const done = overlay.splice(0, countDecided());
       logged = overlay.length;
       const inLog = new Set([...overlay, ...done]);
-      const marks = markOf(tab);
+      const marks = names.markOf(tab);
       for (const entry of mine) {
         if (entry.told || inLog.has(entry)) continue;
         // Not in the log: it was decided and folded by others, or it is still to be written. What waits has no number yet.

@@ -16,7 +16,7 @@ import {
   type SegmentMark,
 } from "../model/log.ts";
 import { rowsFromColumns } from "../model/columns.ts";
-import { placeholder, readmit, unread } from "../model/late.ts";
+import { placeholder, readmit, setTwinsAside, unread } from "../model/late.ts";
 import { isOlder, rowOf } from "../model/migrate.ts";
 import { type DecodedSegment, decodeSegment, salvageSegment } from "../model/segment.ts";
 import { type Meta, contradicted, decodeMeta, decodeRejected } from "../model/stored.ts";
@@ -51,6 +51,8 @@ export type ReadOutcome =
 export interface ReaderOptions {
   readonly connection: Connection;
   readonly definition: Definition;
+  /** Whoever reads. */
+  readonly tab: string;
   readonly index: BaseIndex;
   /** Memory knows the log up to here. */
   readonly after: number;
@@ -241,7 +243,7 @@ async function readOnce(options: ReaderOptions, whole: boolean): Promise<ReadOut
       (value as Damage | null)?.raw === null ? key : [],
     ),
   );
-  const { log, healed } = readmit(all, meta, missed, damage);
+  const { log, healed } = readmit(setTwinsAside(all, options.tab, damage), meta, missed, damage);
   const [wrong] = whole ? contradicted(meta, { log }) : [];
   if (wrong !== undefined) return { tag: "damaged", reason: `${wrong[0]}: ${wrong[1]}` };
   // What was missed is folded already, or the log is not whole: only the base tells.

@@ -83,6 +83,7 @@ test("ignores records until the first load is done", () => {
     schema: 1,
     publish: (changes) => told.push(changes),
     publishAll: () => undefined,
+    keep: ({ key: id, ...rest }) => Object.assign(rest, { id, at: 0 }),
     settle: () => undefined,
     signal: (signal) => told.push(signal),
   });

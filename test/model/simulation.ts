@@ -142,6 +142,7 @@ export function createWorld(size: number) {
       schema: 1,
       publish,
       publishAll: () => undefined,
+      keep: ({ key: id, ...rest }) => Object.assign(rest, { id, at: 0 }),
       settle(settlements) {
         for (const { entry, decisions: told } of settlements) {
           pipeline.settle(entry, told);

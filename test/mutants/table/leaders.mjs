@@ -274,7 +274,7 @@ export const leaders = [
     why: "A tab applies records of newer code.",
     breaks: ["G9", "G12"],
     edits: [
-      ["if (record.schema > schema) {", "if (record.schema < 0) {"],
+      ["if (arrived.schema > schema) {", "if (arrived.schema < 0) {"],
       [
         "if (log.some(([, record]) => record.schema > schema)) {",
         "if (log.some(([, record]) => record.schema < 0)) {",

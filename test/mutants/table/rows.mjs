@@ -58,7 +58,7 @@ export const rows = [
     id: "record-twice-in-the-log",
     why: "A record that an old tab added again counts again.",
     breaks: ["G7"],
-    edits: [["if (numbers.has(n) || isFolded(markOf(writer), n)) return true;", ""]],
+    edits: [["if (numbers.has(n) || isFolded(markOf(tab), n)) return true;", ""]],
     tests: ["engine/convergence.test.ts"],
     named: "G7 a record",
   },

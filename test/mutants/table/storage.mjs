@@ -83,6 +83,32 @@ export const storage = [
     named: "keeps the bytes",
   },
   {
+    id: "twin-vanishes",
+    why: "A tab that meets another record of a known name takes it for a repetition: its events are gone with the next fold.",
+    breaks: ["G2", "G7"],
+    edits: [
+      [
+        "const isTwin = position === replica.position() + 1 && replica.isTaken(arrived);",
+        "const isTwin = false as boolean;",
+      ],
+    ],
+    tests: ["engine/twins.test.ts"],
+    named: "goes to quarantine",
+  },
+  {
+    id: "repetition-is-a-twin",
+    why: "The same record twice is told as damage.",
+    breaks: ["G7"],
+    edits: [
+      [
+        "if (first === undefined || areSame(first, record)) return [at, record];",
+        "if (first === undefined) return [at, record];",
+      ],
+    ],
+    tests: ["engine/twins.test.ts"],
+    named: "is no loss",
+  },
+  {
     id: "no-second-open",
     why: "An `open` without an answer is waited for alone.",
     breaks: ["G8"],
