@@ -26,7 +26,8 @@
  * 6. The gate is open exactly in `open`, until `drain`. While storage is away commits flow into memory, and it is said.
  * 7. Where there is no space, cached queries go first, and the app hears of it only if none were left. Then commits wait, or
  *    are rejected, as the app chose; that is one failure, however many are rejected in a row.
- * 8. A write that is lost again after a reopen counts as one without space: a full disk closes connections (measured).
+ * 8. A write that is lost again after a reopen counts as one without space: a full disk closes connections (measured), on SQLite
+ *    right after it said so: then no query went, and it stays the lack of space that is told.
  * 9. `commit.delayed` and `commit.full` hold until `commit.flowing`, which is told when nothing is left to look for, and by
  *    the first success after a rejection.
  */
@@ -353,10 +354,6 @@ export const commitMachine = setup({
                   },
                   { target: "waiting", meta: { tid: "commit.nothingToEvict" } },
                 ],
-                "storage.lost": {
-                  target: "#commit.open.retrying",
-                  meta: { tid: "commit.evictingLost" },
-                },
               },
               after: {
                 watchdog: {

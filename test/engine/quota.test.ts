@@ -234,6 +234,33 @@ const disconnecting =
   };
 
 describe("a disk that is full", () => {
+  it.each(["keep", "reject"] as const)(
+    "G2 is told as full where it closes the connection right after it said so (%s)",
+    async (whenFull) => {
+      const lab = createLab();
+      const tab = await lab.ready({ whenFull });
+      const heal = fill(tab);
+      // As Chromium does on SQLite.
+      const stay = tab.disk.always("evict", (run, events) => {
+        tab.disk.close("forced");
+        return failing("lost")(run, events);
+      });
+      const { durable } = tab.sync.commit(added("t1"));
+      await lab.pass(20_000);
+      expect(tab.sync.status).toMatchObject({ storage: "full", fault: { code: "storage_full" } });
+      const kept = whenFull === "keep";
+      expect(shown(tab)["todos"]).toHaveLength(kept ? 1 : 0);
+      expect(await stateOf(durable)).toBe(kept ? "pending" : "storage_full");
+      heal();
+      stay();
+      const { durable: later } = tab.sync.commit(added("t2"));
+      await lab.pass(20_000);
+      expect(await stateOf(later)).toBe("resolved");
+      expect(await stateOf(durable)).toBe(kept ? "resolved" : "storage_full");
+      expect(tab.sync.status).toMatchObject({ phase: "ready", storage: "open", fault: null });
+    },
+  );
+
   it("G2 is told as full after one reopen, and commits flow when there is space", async () => {
     const lab = createLab();
     const tab = await lab.ready();

@@ -79,6 +79,8 @@ interface Running {
   readonly page: People;
   /** A commit whose write is held up. */
   held: { readonly fact: Fact; readonly durable: Promise<void>; release(): void } | undefined;
+  /** It was held up for a rest already. */
+  rested: boolean;
 }
 
 test(
@@ -92,13 +94,16 @@ test(
         async (steps, seed) => {
           const lab = createLab({ seed });
           const facts: Fact[] = [];
-          const tabs: Running[] = [{ page: await readyPeople(lab, 1), held: undefined }];
+          const tabs: Running[] = [
+            { page: await readyPeople(lab, 1), held: undefined, rested: false },
+          ];
           const pick = (at: number): Running | undefined => tabs[at % Math.max(1, tabs.length)];
 
           async function release(it: Running): Promise<void> {
             const { held } = it;
             if (held === undefined) return;
             it.held = undefined;
+            it.rested = false;
             facts.push(held.fact);
             held.release();
             await lab.settle();
@@ -127,12 +132,17 @@ test(
 
           for (const it of steps) {
             const running = "tab" in it ? pick(it.tab) : undefined;
-            if (it.do === "rest") await lab.pass(3000);
-            else if (it.do === "open") {
+            if (it.do === "rest") {
+              // What is held up for two of them would be written by somebody else: its tab tries again after 5 s.
+              for (const one of tabs) if (one.rested) await release(one);
+              await lab.pass(3000);
+              for (const one of tabs) one.rested = one.held !== undefined;
+            } else if (it.do === "open") {
               const page = openPeople(lab, it.version);
               await lab.settle();
               // Or newer data is there already.
-              if (page.sync.status.phase === "ready") tabs.push({ page, held: undefined });
+              if (page.sync.status.phase === "ready")
+                tabs.push({ page, held: undefined, rested: false });
             } else if (running === undefined) continue;
             else if (it.do === "commit") await commit(running, it.fact, false);
             else if (it.do === "hold") await commit(running, it.fact, true);

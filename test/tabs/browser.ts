@@ -156,13 +156,24 @@ function createDevice(
   };
 }
 
-/** One Chromium for several tests that run side by side, each with a device of its own. */
-export async function startMachine(backend: Backend) {
+/**
+ * One Chromium for several tests that run side by side, each with a device of its own. `wrap`: the command that runs it, given its
+ * profile.
+ */
+export async function startMachine(
+  backend: Backend,
+  wrap: (profile: string) => readonly string[] = () => [],
+) {
   const profile = await mkdtemp(join(tmpdir(), "sssync-"));
-  const [site, first] = await Promise.all([serveApp(), startChromium(profile, backend)]);
+  const [site, first] = await Promise.all([
+    serveApp(),
+    startChromium(profile, backend, wrap(profile)),
+  ]);
   let running = first;
   let devices = 0;
   return {
+    profile,
+    pid: first.pid,
     createDevice({ onTestFinished }: Lifetime, open = openWindow) {
       devices += 1;
       // Every subdomain of localhost is an origin, with data of its own, that may use what secure ones may.

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright";
+import { type BrowserContext, chromium } from "playwright";
 import { type Rolldown, build } from "vite";
 import { backendFlag } from "../../scripts/chromium.mjs";
 import { chromiumLaunch } from "../chromium.ts";
@@ -50,12 +50,19 @@ export async function serveApp(): Promise<{ readonly port: number; close(): Prom
 
 /**
  * Starts Chromium so that tabs go into the back/forward cache, and only the newest one is visible. With what Playwright
- * adds when it starts a browser itself neither that nor freezing a tab would work.
+ * adds when it starts a browser itself neither that nor freezing a tab would work. `wrapper`: a command that runs the one
+ * that follows it.
  */
-export async function startChromium(profile: string, backend: Backend) {
+export async function startChromium(
+  profile: string,
+  backend: Backend,
+  [wrapper, ...wrapping]: readonly string[] = [],
+) {
+  const executable = chromiumLaunch.executablePath ?? chromium.executablePath();
   const child = spawn(
-    chromiumLaunch.executablePath ?? chromium.executablePath(),
+    wrapper ?? executable,
     [
+      ...(wrapper === undefined ? [] : [...wrapping, executable]),
       ...chromiumLaunch.args,
       "--headless",
       "--remote-debugging-port=0",
@@ -91,11 +98,24 @@ export async function startChromium(profile: string, backend: Backend) {
     child.once("error", reject);
     child.once("exit", () => reject(new Error(`Expected Chromium to start, got\n${said}`)));
   });
-  const client = await chromium.connectOverCDP(endpoint, { noDefaults: true });
-  const [context] = client.contexts();
-  if (context === undefined) throw new Error("Expected Chromium to have a context, got none");
+  const connect = async () => {
+    const client = await chromium.connectOverCDP(endpoint, { noDefaults: true });
+    const [context] = client.contexts();
+    if (context === undefined) throw new Error("Expected Chromium to have a context, got none");
+    return { client, context };
+  };
+  let { client, context } = await connect();
   return {
-    context,
+    get context(): BrowserContext {
+      return context;
+    },
+    pid: child.pid,
+    /** Nobody looks at any page while `work` runs: one that DevTools looks at is never discarded. Pages are other objects afterwards. */
+    async unwatched(work: (devtools: string) => Promise<void>): Promise<void> {
+      await client.close();
+      await work(endpoint.replace(/^ws(:\/\/[^/]+)\/.*/, "http$1"));
+      ({ client, context } = await connect());
+    },
     /** Closes it as a person does: it finishes what it writes. */
     async quit(): Promise<void> {
       const session = await client.newBrowserCDPSession();

@@ -196,6 +196,19 @@ export const storage = [
     named: "told as full",
   },
   {
+    id: "closing-hides-full",
+    why: "A full disk that closes the connection right after it said so is told as a lost connection, for ever.",
+    breaks: ["G2"],
+    edits: [
+      [
+        'entry: "evict",\n              on: {',
+        'entry: "evict",\n              on: {\n                "storage.lost": { target: "#commit.open.retrying", meta: { tid: "commit.evictingLost" } },',
+      ],
+    ],
+    tests: ["engine/quota.test.ts"],
+    named: "closes the connection",
+  },
+  {
     id: "full-for-good",
     why: "A commit that is stored after one was rejected does not end that the device is told as full.",
     breaks: ["G2"],
