@@ -87,6 +87,8 @@ export interface SyncServerOptions<
   readonly events: E;
   /** Who asks; `null`: nobody that is known (401). Runs first, before anything of the request is read. */
   authenticate(request: Request): Awaitable<P | null>;
+  /** The space that a name stands for, as `me` for the principal's own. Default: itself. */
+  spaceFor?(principal: P, space: string): string;
   /** Whether the principal may read or write the space; otherwise 403. Asked for each request, and again for live streams. */
   authorizeSpace(principal: P, space: string, access: "read" | "write"): Awaitable<boolean>;
   /**

@@ -10,6 +10,7 @@ import {
 import { compact, newEpoch } from "./compact.ts";
 import { type Bugs, noBugs } from "./bugs.ts";
 import { Failure } from "./failure.ts";
+import { type Deadline } from "./hooks.ts";
 import { type AnyOptions, type Kit, type Visit, createKit } from "./kit.ts";
 import { type Live, createLive } from "./live.ts";
 import { type Principal, type SyncServerOptions } from "./options.ts";
@@ -122,7 +123,8 @@ async function admit(
   if (principal === null) throw new Failure("unauthorized");
   notes.principal = principal.id;
   if ((principal.expiresAt ?? Infinity) <= clock.now()) throw new Failure("token_expired");
-  const space = decode(route.space ?? "");
+  const name = decode(route.space ?? "");
+  const space = isSpace(name) ? await resolve(kit, deadline, principal, name) : name;
   if (!isSpace(space))
     throw new Failure("bad_request", { message: "Expected the name of a space" });
   notes.space = space;
@@ -133,6 +135,16 @@ async function admit(
   if (!may) throw new Failure("forbidden");
   return { request, url, space, principal, deadline, notes };
 }
+
+const resolve = async (
+  { options }: Kit,
+  deadline: Deadline,
+  principal: Principal,
+  name: string,
+): Promise<string> =>
+  options.spaceFor === undefined
+    ? name
+    : deadline.call("spaceFor", () => options.spaceFor?.(principal, name) ?? name);
 
 function decode(part: string): string {
   try {
