@@ -1,6 +1,7 @@
 /** The services that the machines name, made from the ports. They do what a machine decided, and report. */
 import { fromCallback, fromPromise } from "xstate";
 import { SyncError } from "./errors.ts";
+import { createLead } from "./lead.ts";
 import { handoffActors } from "./leader.ts";
 import { type PersisterCommand, commitMachine } from "./machines/commit.ts";
 import { failureOf } from "./machines/common.ts";
@@ -16,6 +17,7 @@ import { type Connection } from "./services/ports.ts";
 import {
   type Shared,
   answered,
+  authorityOf,
   connected,
   keepDamage,
   quarantineEntries,
@@ -127,7 +129,7 @@ function loadActors(shared: Shared) {
     }
     if (outcome.tag === "empty") {
       const made = await connection.initialise(
-        freshMeta(shared.schema, shared.randomName(), shared.randomName()),
+        freshMeta(shared.schema, shared.randomName(), shared.randomName(), authorityOf(shared)),
       );
       if (!made.damaged) return await read(mode, careful, signal);
       shared.reason = "There is data, but nothing that says what it is.";
@@ -323,12 +325,13 @@ function electionActors(shared: Shared) {
 
 /** The machines with their services, for the root. */
 export function provideActors(shared: Shared, acts: CommitActs) {
+  const lead = createLead(shared);
   return {
     storage: storageActors(shared),
     load: loadActors(shared),
     commit: commitActors(shared, acts),
     election: electionActors(shared),
-    handoff: handoffActors(shared),
+    handoff: handoffActors(shared, lead),
   };
 }
 

@@ -36,6 +36,8 @@ export type SyncErrorCode =
   | "load_failed"
   /** On replay, after commits of other tabs, an event no longer applies. */
   | "conflict"
+  /** The server decided against an event: `cause` says why, `{ code, message, data? }`. */
+  | "rejected"
   /** The app took the commit back before it was stored. */
   | "discarded"
   /** `destroy` or `switchUser` while events are undecided. */

@@ -9,9 +9,11 @@ import { type Definition } from "./model/definition.ts";
 import { type Ledger } from "./model/fold.ts";
 import { sameJson } from "./model/json.ts";
 import { placeholder, twin } from "./model/late.ts";
-import { type LogRecord, type Row, imagesOf } from "./model/log.ts";
+import { type LogRecord, type RejectedEvent, type Row, imagesOf } from "./model/log.ts";
 import { type ChangeSet, type Publication } from "./model/publication.ts";
-import { type Effects, createReplica } from "./model/replica.ts";
+import { withoutServer } from "./model/outbox.ts";
+import { type Effects } from "./model/effects.ts";
+import { createReplica } from "./model/replica.ts";
 import { type BasePicture, type Picture } from "./services/reader.ts";
 
 /** What the machines have to know. */
@@ -32,6 +34,8 @@ export interface FollowerOptions {
   /** Puts damage into quarantine; what a leader finds is stored before it folds. */
   keep(damage: Damage, isLeader: boolean): QuarantineEntry;
   signal(signal: FollowerSignal): void;
+  /** Events that a record which was taken in just now decided against. */
+  rejected?(events: readonly RejectedEvent[]): void;
 }
 
 /** Records that arrived lately bridge the time between a read and the moment when memory takes it over. */
@@ -50,6 +54,7 @@ export function createFollower({
   settle,
   keep,
   signal,
+  rejected,
 }: FollowerOptions) {
   const replica = createReplica(definition, tab);
   const index = createBaseIndex(schema, definition.migrate === undefined ? 0 : schema);
@@ -71,6 +76,8 @@ export function createFollower({
   /** Newer code took the data over. */
   let closed = false;
   let migration: SyncStatus["migration"] = null;
+  /** Who waits for memory to be where the leader's own records are. */
+  let waiting: (() => void)[] = [];
 
   /** `left`: rows that the leader still has to write anew. */
   function setMigration(left: number): void {
@@ -84,6 +91,14 @@ export function createFollower({
   function take(effects: Effects): void {
     settle(effects.settlements);
     publish(effects.changes);
+    wake();
+  }
+
+  function wake(): void {
+    if (waiting.length === 0 || (ledger !== undefined && !replica.mayDecide())) return;
+    const awake = waiting;
+    waiting = [];
+    for (const resume of awake) resume();
   }
 
   /** What a record means beyond rows: for the index, the leader's ledger and the quarantine. */
@@ -117,6 +132,7 @@ export function createFollower({
       }
     }
     ledger?.tail.set(position, record);
+    if (ledger !== undefined && record.kind !== "commit") ledger.moves += 1;
   }
 
   function hear(position: number): void {
@@ -182,6 +198,9 @@ export function createFollower({
       settled: meta.settled,
       writers: meta.writers,
       keys: meta.keys,
+      authority: meta.authority,
+      client: meta.client,
+      remote: meta.remote,
       rejected: picture.rejected,
       verdicts: meta.verdicts,
       log,
@@ -198,6 +217,7 @@ export function createFollower({
         verdicts: meta.verdicts ?? [],
         carried: meta.carried ?? [],
         tail: new Map(),
+        moves: 0,
       };
     }
     for (const [position, record] of log) {
@@ -252,7 +272,10 @@ export function createFollower({
       if (recent.size > recentMost) recent.delete(recent.keys().next().value as number);
       note(position, record);
       take(received);
-      if (ledger !== undefined && record.kind !== "base") signal({ type: "log.grew" });
+      if (record.kind === "base" && record.rejected.length > 0) rejected?.(record.rejected);
+      // What the device decided is nobody's to decide; what a server decided is there to be folded.
+      if (ledger !== undefined && (record.kind !== "base" || replica.byServer()))
+        signal({ type: "log.grew" });
     },
 
     /** For the first load, while nothing is shown yet: puts rows of the base as they arrive. */
@@ -333,17 +356,31 @@ export function createFollower({
         verdicts: [],
         carried: [],
         tail: new Map(),
+        moves: 0,
       };
     },
     stopLeading(): void {
       ledger = undefined;
+      wake();
     },
+    /** Resolves when memory has what this tab wrote as a leader, or leads no more. */
+    caughtUp: (): Promise<void> =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        wake();
+      }),
     /** Takes entries out of memory that storage refused. */
     remove(entries: Parameters<typeof replica.remove>[0]): void {
       take(replica.remove(entries));
     },
     isLong: () =>
-      ledger !== undefined && (ledger.tail.size > longRecords || replica.logged() > longEvents),
+      ledger !== undefined &&
+      (replica.byServer()
+        ? ledger.moves > longRecords
+        : ledger.tail.size > longRecords || replica.logged() > longEvents),
+    /** Undecided events that are not a server's to decide. */
+    hasUndecided: () =>
+      replica.byServer() ? withoutServer(replica) !== undefined : replica.logged() > 0,
   };
 }
 

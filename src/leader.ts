@@ -3,25 +3,23 @@ import { fromPromise } from "xstate";
 import { type LeaderResult, type Recovered, handoffMachine } from "./machines/handoff.ts";
 import { failureOf } from "./machines/common.ts";
 import { type FoldPlan, nextBase, planFold } from "./model/fold.ts";
-import { type BaseRecord } from "./model/log.ts";
 import { type Meta } from "./model/stored.ts";
-import { type Delete, type LeaderWritten, type Put, StorageFailure } from "./services/ports.ts";
+import { isUndecided, nowhere, turnToServer, unmoved } from "./authority.ts";
+import { type Lead } from "./lead.ts";
+import { type Delete, type Put, StorageFailure } from "./services/ports.ts";
 import { readDisk } from "./services/reader.ts";
 import { type Shared, answered, keepDamage, quarantineEntries, recognised } from "./shared.ts";
 
-export function handoffActors(shared: Shared) {
-  const { follower, environment, pipeline, tabs } = shared;
+export function createLeader(shared: Shared, lead: Lead) {
+  const { follower, environment, tabs } = shared;
   /** Reads that did not come to an end. */
   let tries = 0;
-  let writing: Promise<unknown> = Promise.resolve();
-
-  function write(promise: Promise<LeaderWritten>): Promise<LeaderWritten> {
-    writing = promise.catch(() => undefined);
-    return answered(shared, promise);
-  }
+  /** What was read of the base was damaged, and is to be had from the server. */
+  let doubted = false;
 
   async function claim(signal: AbortSignal): Promise<void> {
     shared.term = undefined;
+    lead.begin();
     const claimed = recognised(shared).claim();
     // It may be refused for a term that is none: reading has it rebuilt.
     claimed.catch(() => follower.look());
@@ -58,6 +56,7 @@ export function handoffActors(shared: Shared) {
       if (picture.meta.schema > shared.schema) return "newer";
       await keepDamage(shared, recognised(shared), picture);
       if (signal.aborted) break;
+      doubted ||= picture.damage.some(({ key }) => /^(row|segment)\//.test(key));
       if (follower.adopt(picture, quarantineEntries(picture, environment.clock.now()))) break;
     }
     tabs.beat();
@@ -65,38 +64,29 @@ export function handoffActors(shared: Shared) {
   }
 
   async function decide(): Promise<LeaderResult> {
+    if (shared.term === undefined) return "nothing";
+    if (doubted && follower.replica.byServer()) return await startAnew();
+    if (shared.server !== undefined && isUndecided(follower)) {
+      const turned = await lead.append([turnToServer(follower.replica)]);
+      return turned === "fenced" ? "fenced" : "more";
+    }
     const next = nextBase(follower.replica);
-    if (next === undefined || shared.term === undefined) return "nothing";
+    if (next === undefined) return "nothing";
     const { tail, ...body } = next;
     const cut = body.settled.position < follower.position();
-    const n = pipeline.nextNumber();
-    const record: BaseRecord = {
-      kind: "base",
-      tab: shared.tab,
-      n,
-      schema: shared.schema,
-      term: shared.term,
-      ...body,
-    };
-    const written = await write(
-      recognised(shared).lead({
-        term: shared.term,
-        append: record,
-        durability: shared.durability,
-        ...(tail === undefined ? {} : { tail }),
-      }),
-    );
-    if (written.tag === "fenced") return "fenced";
-    if (written.tag === "tailMoved") {
-      follower.hear(written.tail);
-      return "nothing";
-    }
-    if (written.position !== null) {
-      follower.receive(written.position, record);
-      tabs.changed(written.position, record);
-    }
+    const appended = await lead.append([{ kind: "base", ...body }], tail);
+    if (appended === "fenced") return "fenced";
+    if (appended === "moved") return "nothing";
     // What was committed meanwhile waits for the next quiet moment: only what one record could not hold goes on at once.
-    return cut ? "more" : "done";
+    return cut && !follower.replica.byServer() ? "more" : "done";
+  }
+
+  /** Rows of the base are lost: it is read from the server anew. */
+  async function startAnew(): Promise<LeaderResult> {
+    const written = await lead.append([{ ...unmoved(follower.replica), remote: nowhere }]);
+    if (written === "fenced") return "fenced";
+    doubted = false;
+    return "more";
   }
 
   /** Rows of the base that moved, each by the position that moved it. */
@@ -135,6 +125,7 @@ export function handoffActors(shared: Shared) {
       verdicts: planned.verdicts,
       carried: planned.carried,
       keys: follower.replica.keys() as Meta["keys"],
+      ...(planned.remote === undefined ? {} : { authority: "server", remote: planned.remote }),
     };
     const puts: Put[] = [
       ...planned.segments.map(([table, no, value]): Put => ({
@@ -155,9 +146,7 @@ export function handoffActors(shared: Shared) {
         .map((key): Delete => ({ store: "rejected", key: key.slice("rejected/".length) })),
       ...ranges(planned.folded),
     ];
-    const written = await write(
-      recognised(shared).lead({ term, puts, deletes, durability: "strict" }),
-    );
+    const written = await lead.write({ puts, deletes, durability: "strict" }, term);
     if (written.tag === "fenced") return "fenced";
     const after = movedNow();
     for (const [table, segments] of planned.next) {
@@ -171,7 +160,10 @@ export function handoffActors(shared: Shared) {
     ledger.writers = planned.writers;
     ledger.verdicts = planned.verdicts;
     ledger.carried = planned.carried;
-    for (const position of planned.folded) ledger.tail.delete(position);
+    for (const position of planned.folded) {
+      if (ledger.tail.get(position)?.kind !== "commit") ledger.moves -= 1;
+      ledger.tail.delete(position);
+    }
     const left = follower.index.outdated();
     if (follower.migration === null) return "done";
     follower.setMigration(left);
@@ -179,14 +171,20 @@ export function handoffActors(shared: Shared) {
     return left > 0 ? "more" : "done";
   }
 
+  return { claim, recover, decide, fold };
+}
+
+export function handoffActors(shared: Shared, lead: Lead) {
+  const { follower, tabs } = shared;
+  const leader = createLeader(shared, lead);
   return handoffMachine.provide({
     actors: {
-      claim: fromPromise<void, void>(({ signal }) => claim(signal)),
-      recover: fromPromise<Recovered, void>(({ signal }) => recover(signal)),
-      decide: fromPromise<LeaderResult, void>(decide),
-      fold: fromPromise<LeaderResult, void>(({ signal }) => fold(signal)),
+      claim: fromPromise<void, void>(({ signal }) => leader.claim(signal)),
+      recover: fromPromise<Recovered, void>(({ signal }) => leader.recover(signal)),
+      decide: fromPromise<LeaderResult, void>(() => lead.alone(leader.decide)),
+      fold: fromPromise<LeaderResult, void>(({ signal }) => lead.alone(() => leader.fold(signal))),
       settle: fromPromise<void, void>(async () => {
-        await writing;
+        await lead.idle();
         tabs.bye();
       }),
     },

@@ -3,7 +3,7 @@ import { placeholder } from "./model/late.ts";
 import { toPlain } from "./model/plain.ts";
 import { rebuildMeta } from "./model/rebuild.ts";
 import { type Delete, type Put, type ReadResult, type SegmentKey } from "./services/ports.ts";
-import { type Shared, connected } from "./shared.ts";
+import { type Shared, authorityOf, connected } from "./shared.ts";
 
 type FoundSegment = readonly [table: string, no: number, value: unknown, error?: unknown];
 
@@ -41,6 +41,7 @@ export async function repairMeta(shared: Shared, signal: AbortSignal): Promise<b
     schema: shared.schema,
     incarnation: shared.follower.incarnation || shared.randomName(),
     client: shared.randomName(),
+    authority: authorityOf(shared),
     now: shared.environment.clock.now(),
   };
   let understood = true;

@@ -1,14 +1,27 @@
 /** What the leader writes down of replication: each method is one step, and one fenced record. The machine says when. */
+import { isUndecided, turnToServer } from "./authority.ts";
+import { toUnit } from "./commit-input.ts";
+import { type Body, type Lead } from "./lead.ts";
+import { nextBase } from "./model/fold.ts";
+import { createIdMaker } from "./model/id.ts";
+import { toJson } from "./model/json.ts";
+import { type Ack, type Envelope, type RejectedEvent, type RowImage } from "./model/log.ts";
+import {
+  type BatchLimits,
+  countWaiting,
+  nextBatch,
+  refusal,
+  withoutServer,
+} from "./model/outbox.ts";
+import { type Unfit } from "./model/page.ts";
+import { type Snapshot, type Written, createMover, deciding, done, some } from "./mover.ts";
 import {
   type LogPage,
   type PushRequest,
   type PushResponse,
   type Rejection,
-  type WireTables,
 } from "./protocol/index.ts";
-
-/** `nothing`: there was nothing to write, or memory is not in a state to say; `fenced`: another tab leads. */
-export type Written = "done" | "fenced" | "nothing";
+import { type Shared } from "./shared.ts";
 
 /** What there is to do, from memory. */
 export interface Outlook {
@@ -28,15 +41,6 @@ export interface Outlook {
   readonly blocked: "adoption" | null;
 }
 
-export interface PushLimits {
-  /** Of the server: one unit alone that is over them is `oversize`. */
-  readonly events: number;
-  readonly bytes: number;
-  readonly eventBytes?: number;
-  /** How many events are wanted now: no more, but for one whole unit. */
-  readonly most: number;
-}
-
 export type Attempted =
   | { readonly tag: "send"; readonly request: PushRequest }
   | { readonly tag: "nothing" }
@@ -44,24 +48,14 @@ export type Attempted =
   /** The first unit can never be sent. */
   | { readonly tag: "oversize"; readonly ids: readonly string[] };
 
-/** `before`: so many entries of the page come before the one that this code does not understand; nothing was applied. */
-export interface Incompatible {
-  readonly incompatible: string;
-  readonly before: number;
-}
+/** This code does not understand an entry of the page: nothing was applied. */
+export type Incompatible = Unfit;
 
-export interface Snapshot {
-  readonly cursor: string;
-  readonly pos: number;
-  readonly epoch: string;
-  readonly tables: WireTables;
-}
-
-/** Every method rejects with a `StorageFailure` when the write failed, and with nothing else. */
+/** Every method rejects with a `StorageFailure` when the write failed; `adopt` with what the app's function threw as well. */
 export interface Replicator {
   look(): Outlook;
   /** Gives numbers to the next events, on disk: what is sent is known to whoever leads next. */
-  attempt(limits: PushLimits): Promise<Attempted>;
+  attempt(limits: BatchLimits): Promise<Attempted>;
   /** Writes down decisions and acknowledgements. `rotate` and `resend` are what `stopped` asks for. */
   answered(request: PushRequest, answer: PushResponse): Promise<Written | "rotate" | "resend">;
   /** There was no answer, and nothing is to be sent before `notBefore`. */
@@ -79,4 +73,226 @@ export interface Replicator {
   reset(snapshot: Snapshot): Promise<Written | Incompatible>;
   /** Where `look` says `adoption`: the app's `adopt` is run, and what it gives takes the place of the base. */
   adopt(): Promise<Written>;
+}
+
+export function createReplicator(shared: Shared, lead: Lead): Replicator {
+  const { follower, definition, environment } = shared;
+  const { replica } = follower;
+  const { remote } = replica;
+  const mover = createMover(shared, lead);
+  /** Where the base was when a push was sent. */
+  const sentAt = new WeakMap<PushRequest, number>();
+  let looked: { readonly key: string; readonly undecided: number } | undefined;
+
+  /** Runs when this tab leads, memory has all that it wrote, and a server decides. */
+  function leading<T>(run: () => Promise<T>): Promise<T | Written> {
+    return lead.alone(async () => {
+      await follower.caughtUp();
+      if (shared.term === undefined || follower.ledger === undefined) return "nothing";
+      if (replica.byServer()) return await run();
+      if (!isUndecided(follower)) return "nothing";
+      const turned = await lead.append([turnToServer(replica)]);
+      return turned === "written" && replica.mayDecide() ? await run() : done(turned);
+    });
+  }
+
+  /** The undecided events among these, as they are logged. */
+  function findOpen(ids: Iterable<string>): ReadonlyMap<string, Envelope> {
+    const wanted = new Set(ids);
+    const open = new Map<string, Envelope>();
+    for (const { unit, position } of replica.overlay) {
+      if (position === null) break;
+      for (const event of unit)
+        if (wanted.has(event.id) && !remote.isDecided(event.id)) open.set(event.id, event);
+    }
+    return open;
+  }
+
+  const note = (changes: Partial<Omit<Extract<Body, { kind: "attempt" }>, "kind">>): Body => ({
+    kind: "attempt",
+    client: remote.client,
+    first: remote.next,
+    ids: [],
+    attempt: remote.attempt,
+    notBefore: remote.notBefore,
+    ...changes,
+  });
+
+  /** What the answer asks for beyond decisions, if it is still about the outbox as it is (PROTOCOL §3.5). */
+  function recovery(
+    { client, events }: PushRequest,
+    { stopped, results }: PushResponse,
+  ): { readonly next: "rotate" | "resend"; readonly unacked: readonly string[] } | undefined {
+    const gap = stopped?.code === "sequence_gap";
+    if (!gap && stopped?.code !== "client_conflict") return undefined;
+    const open = findOpen(events.map(({ id }) => id));
+    const rest = events.slice(results.length);
+    const first = rest.find(({ id }) => open.has(id) && !remote.acked.has(id));
+    if (first === undefined || client !== remote.client) return undefined;
+    if (remote.numberOf(first.id) !== first.seq) return undefined;
+    const expected = gap ? stopped.expected : undefined;
+    const unacked = Array.from(remote.acked.keys()).filter(
+      (id) => expected !== undefined && (remote.numberOf(id) ?? 0) >= expected,
+    );
+    const isOurs = unacked.some((id) => remote.numberOf(id) === expected);
+    return isOurs ? { next: "resend", unacked } : { next: "rotate", unacked: [] };
+  }
+
+  return {
+    look() {
+      const { cursor, pos, epoch } = remote.place;
+      const { attempt, notBefore, version } = remote;
+      const key = [version, replica.position(), replica.overlay.length, replica.byServer()].join();
+      if (looked?.key !== key) looked = { key, undecided: countWaiting(replica) };
+      const isBlocked = !replica.byServer() && !isUndecided(follower);
+      return {
+        undecided: looked.undecided,
+        unseen: remote.acked.size,
+        cursor,
+        pos,
+        epoch,
+        notBefore,
+        attempt,
+        blocked: isBlocked ? "adoption" : null,
+      };
+    },
+
+    attempt: (limits) =>
+      leading(async (): Promise<Attempted> => {
+        const local = withoutServer(replica);
+        if (local !== undefined) {
+          const { tail: _, ...body } = local;
+          const appended = await lead.append([{ kind: "base", ...body }]);
+          if (appended !== "written" || !replica.mayDecide())
+            return { tag: appended === "fenced" ? "fenced" : "nothing" };
+        }
+        const batch = nextBatch(definition, replica, limits);
+        if (batch === undefined) return { tag: "nothing" };
+        if ("oversize" in batch) return { tag: "oversize", ids: batch.oversize };
+        const { events, tail } = batch;
+        const record = note({
+          first: events[0]?.seq ?? remote.next,
+          ids: events.map(({ id }) => id),
+          attempt: remote.attempt + 1,
+        });
+        const { client, place } = remote;
+        const appended = await lead.append([record], tail);
+        if (appended !== "written") return { tag: appended === "fenced" ? "fenced" : "nothing" };
+        const request: PushRequest = { client, schema: definition.schema, events: [...events] };
+        sentAt.set(request, place.pos);
+        return { tag: "send", request };
+      }).then((result): Attempted =>
+        typeof result === "object" ? result : { tag: result === "fenced" ? result : "nothing" },
+      ),
+
+    answered: (request, answer) =>
+      leading(async () => {
+        const open = findOpen(request.events.map(({ id }) => id));
+        const from = sentAt.get(request) ?? remote.place.pos;
+        // A log that passed the position without the event is not the one that the answer is about.
+        const isPassed = (pos: number): boolean => pos > from && pos <= remote.place.pos;
+        const decided: string[] = [];
+        const duplicates: string[] = [];
+        const acked: Ack[] = [];
+        const rejected: RejectedEvent[] = [];
+        for (const [at, result] of answer.results.entries()) {
+          const { id } = result;
+          if (request.events[at]?.id !== id) break;
+          const event = open.get(id);
+          if (event === undefined || remote.acked.has(id)) continue;
+          if (result.status === "rejected") {
+            const { code, message = "", data } = result.error;
+            const kept = toJson(data);
+            decided.push(id);
+            rejected.push(refusal(event, code, message, "value" in kept ? kept.value : undefined));
+          } else if (result.pos === undefined) {
+            decided.push(id);
+            duplicates.push(id);
+          } else if (!isPassed(result.pos))
+            acked.push(
+              result.status === "accepted" ? [id, result.pos] : [id, result.pos, result.of],
+            );
+        }
+        const asked = recovery(request, answer);
+        if (decided.length + acked.length === 0 && asked === undefined) return "nothing";
+        const body = deciding(replica, decided, {
+          rejected,
+          ...some("duplicates", duplicates),
+          ...some("acked", acked),
+          ...some("unacked", asked?.unacked ?? []),
+          answered: true,
+        });
+        const appended = done(await lead.append([body]));
+        return appended === "done" ? (asked?.next ?? "done") : appended;
+      }),
+
+    failed: (notBefore) => leading(async () => done(await lead.append([note({ notBefore })]))),
+
+    refuse: (ids, { code, message = "", data }) =>
+      leading(async () => {
+        const wanted = new Set(ids);
+        const units = replica.overlay.filter(
+          ({ unit, position }) => position !== null && unit.some(({ id }) => wanted.has(id)),
+        );
+        const kept = toJson(data);
+        const rejected = units.flatMap(({ unit }) =>
+          unit
+            .filter(({ id }) => !remote.isDecided(id) && !remote.acked.has(id))
+            .map((event) =>
+              wanted.has(event.id)
+                ? refusal(event, code, message, "value" in kept ? kept.value : undefined)
+                : refusal(event, "tx_aborted", message),
+            ),
+        );
+        if (rejected.length === 0) return "nothing";
+        const decided = rejected.map(({ event }) => event.id);
+        return done(await lead.append([deciding(replica, decided, { rejected })]));
+      }),
+
+    rotate: () =>
+      leading(async () => {
+        const client = shared.randomName();
+        return done(await lead.append([note({ client, first: 1 })]));
+      }),
+
+    pulled: (page) => leading(() => mover.apply(page)),
+
+    reset: (snapshot) => leading(() => mover.reset(snapshot)),
+
+    adopt: () =>
+      lead.alone(async () => {
+        await follower.caughtUp();
+        const run = shared.server?.adopt;
+        if (shared.term === undefined || replica.byServer() || run === undefined) return "nothing";
+        for (let next = nextBase(replica); next !== undefined; next = nextBase(replica)) {
+          const { tail, ...body } = next;
+          const appended = await lead.append([{ kind: "base", ...body }], tail);
+          if (appended !== "written" || !replica.mayDecide()) return done(appended);
+        }
+        // What may still be replaced, or was logged meanwhile, is decided first.
+        if (replica.logged() > 0) return "nothing";
+        const tables = Object.fromEntries(
+          Array.from(replica.tables.values(), (table) => [
+            table.name,
+            Object.freeze(Array.from(replica.baseRows(table))),
+          ]),
+        );
+        const now = environment.clock.now();
+        const createId = createIdMaker(
+          () => now,
+          (count) => environment.random.bytes(count),
+        );
+        const given = run(Object.freeze(tables)) as readonly unknown[];
+        const events = Array.from(given).flatMap((it) => toUnit(definition, it, createId, now));
+        const position = replica.position();
+        const changes = Array.from(replica.tables.values()).flatMap((table) =>
+          Array.from(replica.baseRows(table), ({ id }): RowImage => [table.name, id, null, 0]),
+        );
+        const bodies: Body[] = [
+          { ...turnToServer(replica), settled: { position, index: 0 }, changes },
+          ...(events.length === 0 ? [] : [{ kind: "commit" as const, events }]),
+        ];
+        return done(await lead.append(bodies, position));
+      }),
+  };
 }

@@ -177,6 +177,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     reason: undefined,
     unkept: new Map(),
     unreadable: [],
+    server: undefined,
     replicator: undefined,
     randomName,
     lost(rows, kept, reason) {
@@ -237,7 +238,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         },
         log: {
           isLong: () => follower.isLong(),
-          hasUndecided: () => replica.logged() > 0,
+          hasUndecided: follower.hasUndecided,
         },
         whenFull: settings.whenFull,
         memory: { allowed: () => settings.mayUseMemory && !memoryOnly },

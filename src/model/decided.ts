@@ -2,14 +2,25 @@
 import { SyncError } from "../errors.ts";
 import { type Definition } from "./definition.ts";
 import { type Decision, type Entry } from "./entry.ts";
+import { type Json } from "./json.ts";
 import { type BaseRecord, type RejectedEvent, type Verdict } from "./log.ts";
 import { dedupeKey, keyOf } from "./materialize.ts";
 
 type TakenKey = BaseRecord["keys"][number];
 
 /** Whether an event could not be understood: it waits in quarantine. The others were understood, and did not apply. */
-const isUnfit = ({ code }: RejectedEvent): boolean =>
-  code === "invalid_payload" || code === "unknown_event";
+const isUnfit = ({ code, by }: RejectedEvent): boolean =>
+  by === undefined && (code === "invalid_payload" || code === "unknown_event");
+
+/** Why an event is rejected, as a receipt tells it. A server's reasons are its own: they are the cause. */
+const rejection = (message: string, code: string | undefined, data?: Json): SyncError =>
+  code === undefined
+    ? new SyncError("conflict", message)
+    : new SyncError("rejected", message, {
+        code,
+        message,
+        ...(data === undefined ? {} : { data }),
+      });
 
 export function createDecided(definition: Definition) {
   /** Dedupe keys that are taken, with the id of the event that took them: by decided events, and by the overlay. */
@@ -17,7 +28,7 @@ export function createDecided(definition: Definition) {
   const baseKeys = new Map<string, TakenKey>();
   const rejected = new Map<string, RejectedEvent>();
   const unfit = new Map<string, RejectedEvent>();
-  const verdicts = new Map<string, string | null>();
+  const verdicts = new Map<string, Verdict>();
 
   return {
     taken,
@@ -26,18 +37,25 @@ export function createDecided(definition: Definition) {
     /** Dedupe keys that decided events took. */
     keys: () => Array.from(baseKeys.values()),
 
-    take(record: Pick<BaseRecord, "keys" | "rejected">): void {
+    /** A server remembers keys itself. The overlay is undone. */
+    freeKeys(): void {
+      baseKeys.clear();
+      taken.clear();
+    },
+
+    take(record: Pick<BaseRecord, "keys" | "rejected" | "duplicates">): void {
       for (const it of record.keys) {
         const key = keyOf(it[0], it[1]);
         baseKeys.set(key, it);
         taken.set(key, it[2]);
       }
       for (const it of record.rejected) (isUnfit(it) ? unfit : rejected).set(it.event.id, it);
+      for (const id of record.duplicates ?? []) verdicts.set(id, [id, null, "duplicate"]);
     },
 
     /** What the base on disk tells of events whose decisions are not on record any more. */
     remember(all: readonly Verdict[]): void {
-      for (const [id, message] of all) verdicts.set(id, message);
+      for (const it of all) verdicts.set(it[0], it);
     },
 
     dismiss(ids: readonly string[]): void {
@@ -54,14 +72,23 @@ export function createDecided(definition: Definition) {
     },
 
     /** Decisions on an own entry by the base: by the record that decided it, where that is known. */
-    decisionsOn(entry: Entry, record: BaseRecord | undefined): Decision[] {
+    decisionsOn(entry: Entry, record: BaseRecord | undefined, byServer: boolean): Decision[] {
       return entry.unit.map((event): Decision => {
         const { id } = event;
-        const message = (rejected.get(id) ?? unfit.get(id))?.message ?? verdicts.get(id);
+        const found =
+          rejected.get(id) ?? unfit.get(id) ?? record?.rejected.find((it) => it.event.id === id);
+        if (found !== undefined) {
+          const { message, code, by, data } = found;
+          const error = rejection(message, by === undefined ? undefined : code, data);
+          return { id, status: "rejected", error };
+        }
+        const [, message, word] = verdicts.get(id) ?? [];
         if (typeof message === "string")
-          return { id, status: "rejected", error: new SyncError("conflict", message) };
+          return { id, status: "rejected", error: rejection(message, word) };
+        if (word === "duplicate") return { id, status: "duplicate" };
         if (message === null || record?.superseded?.includes(id) === true)
           return { id, status: "superseded" };
+        if (byServer) return { id, status: "accepted" };
         const key = dedupeKey(definition, event);
         const holder = key === undefined ? undefined : taken.get(key);
         return { id, status: holder === undefined || holder === id ? "accepted" : "duplicate" };

@@ -3,7 +3,7 @@ import { SyncError } from "../errors.ts";
 import { type Definition } from "./definition.ts";
 import { type Json, sameJson, show } from "./json.ts";
 import { type BaseRecord, type Envelope, type RejectedEvent, type RowImage } from "./log.ts";
-import { type Outcome, type Unit } from "./materialize.ts";
+import { type Change, type Outcome, type Unit } from "./materialize.ts";
 import { payloadOf } from "./migrate.ts";
 import { type Placeable } from "./rebase.ts";
 import { type Table } from "./table.ts";
@@ -21,6 +21,8 @@ export interface Entry extends Placeable {
   readonly coalesce: string | undefined;
   /** Why it cannot apply whatever the rows are: its stored payload does not validate. */
   readonly invalid: SyncError | undefined;
+  /** Whether it was sent, or was about to be, where a server decides: nothing takes its place any more. */
+  attempted: boolean;
   /** Whether its decision was told. */
   told: boolean;
 }
@@ -104,14 +106,26 @@ export function replayable(
   return { unit, invalid };
 }
 
-/**
- * What decided entries come to: the after-images of every row they touched, the keys they took, the events that failed.
- * Entries are applied in order, so the last image of a row is the one that holds.
- */
+/** After-images of what changes come to: the last image of a row is the one that holds. */
+export function createImages() {
+  const images = new Map<Table, Map<string, RowImage>>();
+  return {
+    add(changes: readonly Change[], pos: number): void {
+      for (const { table, id, after } of changes) {
+        let ofTable = images.get(table);
+        if (ofTable === undefined) images.set(table, (ofTable = new Map()));
+        ofTable.set(id, [table.name, id, after ?? null, pos]);
+      }
+    },
+    list: (): RowImage[] => Array.from(images.values()).flatMap((it) => Array.from(it.values())),
+  };
+}
+
+/** What decided entries come to: the after-images of every row they touched, the keys they took, the events that failed. */
 export function summarise(
   entries: readonly Entry[],
 ): Pick<BaseRecord, "changes" | "keys" | "rejected" | "superseded"> {
-  const images = new Map<Table, Map<string, RowImage>>();
+  const images = createImages();
   const keys: (readonly [string, string, string])[] = [];
   const refusals: RejectedEvent[] = [];
   const superseded: string[] = [];
@@ -122,15 +136,11 @@ export function summarise(
     }
     if (outcome?.tag === "superseded") for (const { id } of unit) superseded.push(id);
     if (outcome?.tag !== "applied") continue;
-    for (const { table, id, after } of outcome.changes) {
-      let ofTable = images.get(table);
-      if (ofTable === undefined) images.set(table, (ofTable = new Map()));
-      ofTable.set(id, [table.name, id, after ?? null, position ?? 0]);
-    }
+    images.add(outcome.changes, position ?? 0);
     for (const it of outcome.keys) keys.push([it.name, it.key, it.id]);
   }
   return {
-    changes: Array.from(images.values()).flatMap((it) => Array.from(it.values())),
+    changes: images.list(),
     keys,
     rejected: refusals,
     ...(superseded.length > 0 ? { superseded } : {}),
@@ -139,14 +149,32 @@ export function summarise(
 
 const same = (a: unknown, b: unknown): boolean => sameJson(a as Json, b as Json);
 
-/** Whether a base record says what these entries came to here. */
-export function agrees(entries: readonly Entry[], record: BaseRecord): boolean {
-  const mine = summarise(entries);
+/**
+ * Whether a base record says what the entries that it decides came to here: then rows stay as they are. `done` are the first
+ * entries, but where a server decides.
+ */
+export function agrees(
+  entries: readonly Entry[],
+  done: ReadonlySet<Entry>,
+  record: BaseRecord,
+): boolean {
+  const first = entries.slice(0, done.size);
+  const mine = summarise(first);
+  if (mine.changes.length !== record.changes.length) return false;
+  if (record.decided === undefined)
+    return (
+      same(mine.keys, record.keys) &&
+      same(mine.rejected, record.rejected) &&
+      same(mine.superseded ?? [], record.superseded ?? []) &&
+      record.changes.every((it, index) => same(it, mine.changes[index]))
+    );
+  // Keys of decided events are free again, and positions are the server's.
   return (
-    mine.changes.length === record.changes.length &&
-    same(mine.keys, record.keys) &&
-    same(mine.rejected, record.rejected) &&
-    same(mine.superseded ?? [], record.superseded ?? []) &&
-    record.changes.every((it, index) => same(it, mine.changes[index]))
+    mine.keys.length === 0 &&
+    first.every((entry) => done.has(entry)) &&
+    record.changes.every(([table, id, row], index) => {
+      const [otherTable, otherId, other] = mine.changes[index] as RowImage;
+      return table === otherTable && id === otherId && same(row, other);
+    })
   );
 }

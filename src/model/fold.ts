@@ -25,13 +25,15 @@ import {
 } from "./log.ts";
 import { type Entry, summarise } from "./entry.ts";
 import { unread } from "./late.ts";
+import { withoutServer } from "./outbox.ts";
+import { type StoredRemote } from "./remote.ts";
 import { type Replica } from "./replica.ts";
 import { type StoredSegment, encodeSegment, segmentSize } from "./segment.ts";
 import { type Table, lowerBound } from "./table.ts";
 
 export interface NextBase extends Pick<
   BaseRecord,
-  "settled" | "changes" | "keys" | "rejected" | "superseded"
+  "settled" | "changes" | "keys" | "rejected" | "superseded" | "decided"
 > {
   /** The write is void if the log has grown past this position. */
   readonly tail: number | undefined;
@@ -40,6 +42,7 @@ export interface NextBase extends Pick<
 /** A base record of at most about `most` row images: a larger one would hold up every tab. */
 export function nextBase(replica: Replica, most = 10_000): NextBase | undefined {
   if (!replica.mayDecide()) return undefined;
+  if (replica.byServer()) return withoutServer(replica);
   const { overlay } = replica;
   const logged = replica.logged();
   let count = 0;
@@ -98,6 +101,8 @@ export interface Ledger {
   verdicts: readonly Verdict[];
   carried: readonly CarriedImage[];
   readonly tail: Map<number, LogRecord>;
+  /** How many of the tail a fold takes, whatever is decided. */
+  moves: number;
 }
 
 export interface FoldPlan {
@@ -116,6 +121,8 @@ export interface FoldPlan {
   readonly verdicts: readonly Verdict[];
   /** The latest images of rows whose tables this code does not know: they leave the log, and have no segment here. */
   readonly carried: readonly CarriedImage[];
+  /** Where a server decides. */
+  readonly remote: StoredRemote | undefined;
   /** Log positions to delete. */
   readonly folded: readonly number[];
 }
@@ -163,6 +170,8 @@ export function* planFold(
     if (record.kind !== "commit") floor = Math.max(floor, position);
   if (floor === ledger.floor && index.outdated() === 0) return undefined;
   const settled = ledger.settled;
+  // Now, before anything more is taken in: it says what the log up to this floor says.
+  const remote = replica.byServer() ? replica.remote.store() : undefined;
 
   const segments: [string, number, StoredSegment][] = [];
   const dropped: [string, number][] = [];
@@ -250,8 +259,11 @@ export function* planFold(
     if (record.kind === "base") {
       for (const it of record.rejected) {
         rejected.push(it);
-        verdicts.push([it.event.id, it.message]);
+        verdicts.push(
+          it.by === undefined ? [it.event.id, it.message] : [it.event.id, it.message, it.code],
+        );
       }
+      for (const id of record.duplicates ?? []) verdicts.push([id, null, "duplicate"]);
       for (const id of record.superseded ?? []) verdicts.push([id, null]);
     }
     if (record.kind === "dismiss")
@@ -285,6 +297,7 @@ export function* planFold(
     released: Array.from(released),
     verdicts: verdicts.slice(-mostVerdicts),
     carried: Array.from(carried.values()),
+    remote,
     folded,
   };
 }

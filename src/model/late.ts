@@ -23,6 +23,9 @@ export const placeholder: LogRecord = {
 /** The same for one that cannot be read: no fold deletes it. */
 export const unread: LogRecord = { ...placeholder };
 
+/** Whether a record stands for another one, which is damaged: what that was is not known. */
+export const isPlaceholder = ({ tab }: LogRecord): boolean => tab === placeholder.tab;
+
 type Log = readonly (readonly [position: number, record: LogRecord])[];
 
 const areSame = (a: LogRecord, b: LogRecord): boolean =>

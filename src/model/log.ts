@@ -80,6 +80,8 @@ export interface BaseRecord extends RecordBase {
   /** Their positions were passed, and they were not there: they are to be sent again. */
   readonly unacked?: readonly string[];
   readonly remote?: Place;
+  /** The base is what the server has there, whatever it was before. */
+  readonly anew?: true;
   /** The server answered: what was noted of attempts without an answer is void. */
   readonly answered?: true;
 }
@@ -117,8 +119,11 @@ export type LogRecord = AttemptRecord | BaseRecord | CommitRecord | DismissRecor
 export const imagesOf = (record: LogRecord): readonly RowImage[] =>
   record.kind === "base" ? record.changes : record.kind === "dismiss" ? (record.rows ?? []) : [];
 
-/** How an event was decided that was not accepted: why it was rejected, or null when it was superseded. */
-export type Verdict = readonly [id: string, message: string | null];
+/**
+ * How an event was decided that was not accepted: why it was rejected, and with which code by a server; null when it was
+ * superseded, or a `duplicate`.
+ */
+export type Verdict = readonly [id: string, message: string | null, word?: string];
 
 /** Which records of one tab are folded: all up to `max` but those in `missing`. */
 export interface WriterMark {

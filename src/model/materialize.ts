@@ -50,6 +50,8 @@ export type Outcome =
     }
   | { readonly tag: "failed"; readonly error: SyncError };
 
+type Named = Pick<EventSpec, "name">;
+
 /** What a unit has done so far. */
 interface Step {
   readonly changes: Change[];
@@ -91,7 +93,7 @@ function partsOf(payload: Json): (value: unknown) => boolean {
   };
 }
 
-const wrong = (spec: EventSpec, expected: string, got: string): SyncError =>
+const wrong = (spec: Named, expected: string, got: string): SyncError =>
   new SyncError(
     "invalid_row",
     `Expected the materializer of "${spec.name}" to return ${expected}, got ${got}`,
@@ -179,7 +181,12 @@ export interface Materializer {
   /**
    * Applies a unit to the tables, as a whole or not at all. `tables` are written through `set`: the caller may watch.
    */
-  run(unit: Unit, set: (table: Table, id: string, row: Row | undefined) => void): Outcome;
+  run(
+    unit: Unit,
+    set: (table: Table, id: string, row: Row | undefined) => void,
+    /** Of events that say themselves what they do: no materializer runs for them. */
+    actions?: (event: Envelope) => readonly unknown[] | undefined,
+  ): Outcome;
   /** Whether a materializer runs right now. */
   readonly running: boolean;
 }
@@ -221,7 +228,7 @@ export function createMaterializer(
   }
 
   function row(
-    spec: EventSpec,
+    spec: Named,
     table: Table,
     candidate: unknown,
     id: string,
@@ -240,7 +247,7 @@ export function createMaterializer(
   }
 
   function act(
-    spec: EventSpec,
+    spec: Named,
     event: Envelope,
     action: unknown,
     to: Step,
@@ -282,7 +289,11 @@ export function createMaterializer(
     to.set(table, id, after);
   }
 
-  function runAll(unit: Unit, to: Step): Outcome {
+  function runAll(
+    unit: Unit,
+    to: Step,
+    given?: (event: Envelope) => readonly unknown[] | undefined,
+  ): Outcome {
     const { changes, keys, noops } = to;
     if (unit.some(({ id }) => isAnew(id) && taken.has(keyOf(anew, id))))
       return { tag: "applied", changes, keys, duplicates: unit.map(({ id }) => id), noops };
@@ -290,6 +301,11 @@ export function createMaterializer(
     const isFree = ({ name, key }: TakenKey): boolean =>
       !taken.has(keyOf(name, key)) && !keys.some((it) => it.name === name && it.key === key);
     for (const event of unit) {
+      const actions = given?.(event);
+      if (actions !== undefined) {
+        for (const action of actions) act(event, event, action, to, () => false);
+        continue;
+      }
       const spec = definition.events.get(event.name);
       if (spec === undefined) {
         throw new SyncError("unknown_event", `Expected a defined event, got ${show(event.name)}`);
@@ -310,11 +326,11 @@ export function createMaterializer(
     get running() {
       return running;
     },
-    run(unit, set) {
+    run(unit, set, actions) {
       const step: Step = { changes: [], keys: [], noops: [], set };
       running = true;
       try {
-        return runAll(unit, step);
+        return runAll(unit, step, actions);
       } catch (error) {
         for (const change of step.changes.toReversed()) set(change.table, change.id, change.before);
         if (error instanceof SyncError) return { tag: "failed", error };

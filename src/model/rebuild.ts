@@ -9,11 +9,15 @@
  *    in the log is the first that is not folded. Where there is none, the log ends at the floor.
  * 4. Commits that are still in the log are not decided yet, but by base records that are in the log as well.
  * 5. A segment that nothing lists is listed. Where two hold the same ids the newer one holds; the other is damage.
+ * 6. Whoever replicated goes on replicating: a base that a server decided is never taken for the device's own. The record that
+ *    a repair adds to the log says that nothing is certain any more: the base is read from the server anew.
  */
 import { type Damage } from "./admit.ts";
 import { nowhere } from "./base-index.ts";
 import { type DecodedSegment, decodeSegment, salvageSegment } from "./segment.ts";
+import { freshRemote } from "./remote.ts";
 import {
+  type Meta,
   type StoredMeta,
   decodeRecord,
   format,
@@ -38,6 +42,8 @@ export interface Fresh {
   readonly schema: number;
   readonly incarnation: string;
   readonly client: string;
+  /** Where nothing says who decided. */
+  readonly authority: Meta["authority"];
   readonly now: number;
 }
 
@@ -140,16 +146,23 @@ export function rebuildMeta(
   const schema = sound.schema ?? (written.length > 0 ? most(written, 0) : fresh.schema);
   const known = issues.has("floor") ? undefined : sound.floor;
   const floor = known ?? (firstMove === undefined ? end : firstMove - 1);
+  const replicated =
+    sound.remote !== undefined ||
+    stored.has("remote") ||
+    records.some((it) => it.kind === "attempt" || ("remote" in it && it.remote !== undefined));
+  const authority = sound.authority ?? (replicated ? "server" : fresh.authority);
   const anew: StoredMeta = {
     format,
     schema,
     untagged: schema,
+    remote:
+      authority === "server" ? (freshRemote(fresh.client) as StoredMeta["remote"]) : undefined,
     term: most(
       records.map((it) => ("term" in it ? it.term + 1 : 0)),
       fresh.now,
     ),
     incarnation: fresh.incarnation,
-    authority: "device",
+    authority,
     client: fresh.client,
     floor,
     settled: { position: Math.min(floor, (firstCommit ?? floor + 1) - 1), index: 0 },

@@ -1,90 +1,39 @@
 /**
  * A tab's copy of the data: base + overlay in memory. Does what `rebase.ts` says; synchronous, no I/O.
  *
+ * Who decides is a fact of the data. On a device alone it is the order of the log; where it is a server, what base records
+ * say it decided, and all else stays in the overlay, also what it has taken in and was not seen in its log yet.
+ *
  * Every operation ends with one change set (or none) and with the decisions that became known. What a row shows is a pure
  * function of the base, the log and this tab's own commits that are not logged yet (G6).
  */
-import { type SyncError } from "../errors.ts";
 import { createDecided } from "./decided.ts";
 import { type Definition } from "./definition.ts";
+import { type Committed, type Effects, type Received, type Reloaded } from "./effects.ts";
+import { type Entry, type Settlement, agrees, decisionsOf, place } from "./entry.ts";
 import {
-  type Entry,
-  type Settlement,
-  agrees,
-  decisionsOf,
-  place,
-  replayable,
-  unitsOf,
-} from "./entry.ts";
-import {
+  type AttemptRecord,
   type BaseRecord,
   type CommitRecord,
   type DismissRecord,
   type LogRecord,
-  type RejectedEvent,
   type Row,
   type RowImage,
-  type Verdict,
   type Watermark,
-  type WriterMark,
   imagesOf,
   isFolded,
 } from "./log.ts";
-import {
-  type Noop,
-  type Outcome,
-  type Unit,
-  coalesceKey,
-  createMaterializer,
-  keyOf,
-} from "./materialize.ts";
-import {
-  type ChangeSet,
-  type Publication,
-  changesOf,
-  createPublication,
-  direct,
-} from "./publication.ts";
+import { isPlaceholder } from "./late.ts";
+import { type Outcome, type Unit } from "./materialize.ts";
+import { createOverlay, mayReplace } from "./overlay.ts";
+import { type Publication, changesOf, createPublication, direct } from "./publication.ts";
 import { createNames } from "./names.ts";
 import { isDecided, merge } from "./rebase.ts";
+import { createRemote, freshRemote } from "./remote.ts";
+import { type Stage, createStage } from "./stage.ts";
 import { type Table, createTable } from "./table.ts";
 
-/** What an operation did. */
-export interface Effects {
-  readonly changes: ChangeSet | undefined;
-  readonly settlements: readonly Settlement[];
-}
-
-/** What a commit of this tab did. `replaced`: the entry whose place it took. */
-export interface Committed {
-  readonly entry: Entry;
-  readonly replaced: Entry | undefined;
-  readonly noops: readonly Noop[];
-  readonly changes: ChangeSet | undefined;
-}
-
-export type Received =
-  | ({ readonly tag: "applied" } & Effects)
-  | { readonly tag: "known" }
-  | { readonly tag: "gap" };
-
-/** The base as it was read from disk, for `reload`. */
-export interface Reloaded {
-  /** Base moves up to here are in the rows. */
-  readonly floor: number;
-  readonly settled: Watermark;
-  readonly writers: Readonly<Record<string, WriterMark>>;
-  readonly keys: readonly (readonly [name: string, key: string, id: string])[];
-  readonly rejected: readonly RejectedEvent[];
-  readonly verdicts?: readonly Verdict[] | undefined;
-  readonly log: readonly (readonly [position: number, record: LogRecord])[];
-  /** Puts the rows of the base: called when the overlay is undone. */
-  readonly rows: (publication: Publication) => void;
-}
-
-/** Whether an entry may take the place of the one right before it. */
-const mayReplace = ({ coalesce }: Entry, before: Entry | undefined): boolean =>
-  coalesce !== undefined && before?.coalesce === coalesce && before.outcome?.tag === "applied";
+const idsOf = (entry: Entry): string[] => entry.unit.map(({ id }) => id);
 
 export function createReplica(definition: Definition, tab: string) {
   const tables = new Map<string, Table>(
@@ -92,12 +41,14 @@ export function createReplica(definition: Definition, tab: string) {
   );
   const decided = createDecided(definition);
   const { taken, rejected } = decided;
-  const materializer = createMaterializer(definition, tables, taken);
-  const overlay: Entry[] = [];
-  /** Those that do not apply: counted often, and rare. */
-  const failed = new Set<Entry>();
-  /** Whether stored events are made entries: `upcast` may run. */
-  let reading = false;
+  const remote = createRemote();
+  const overlay = createOverlay(definition, tab, tables, taken);
+  const { entries, failed, undoFrom, replayFrom, insert } = overlay;
+  /** Whether a server decides. */
+  let byServer = false;
+  /** Decided by a server above the watermark: their records are still in the log. */
+  let above: Entry[] = [];
+  let staging: Stage | undefined;
   /** Another number whenever there may be others among the events that this code cannot read. */
   let strange = 0;
   /** How many entries of the overlay are logged: they are the first ones. */
@@ -108,89 +59,15 @@ export function createReplica(definition: Definition, tab: string) {
   let settled: Watermark = { position: 0, index: 0 };
   const names = createNames();
 
-  function createEntry(
-    unit: Unit,
-    from: { readonly tab: string; readonly n: number } | undefined,
-    invalid?: SyncError,
-  ): Entry {
-    const coalesce = coalesceKey(definition, unit);
-    return {
-      unit,
-      own: from === undefined,
-      tab: from?.tab ?? tab,
-      n: from?.n ?? 0,
-      position: null,
-      offset: 0,
-      outcome: undefined,
-      coalesce,
-      invalid,
-      told: false,
-    };
-  }
-
-  function undo(entry: Entry, to: Publication): void {
-    if (entry.outcome?.tag === "applied") {
-      for (const change of entry.outcome.changes.toReversed())
-        to.set(change.table, change.id, change.before);
-      for (const it of entry.outcome.keys) taken.delete(keyOf(it.name, it.key));
-    }
-    failed.delete(entry);
-    entry.outcome = undefined;
-  }
-
-  /** Runs an entry on the tables as they are. */
-  function enact(entry: Entry, to: Publication): Outcome {
-    const outcome: Outcome =
-      entry.invalid === undefined
-        ? materializer.run(entry.unit, to.set)
-        : { tag: "failed", error: entry.invalid };
-    entry.outcome = outcome;
-    if (outcome.tag === "failed") failed.add(entry);
-    if (outcome.tag === "applied")
-      for (const it of outcome.keys) taken.set(keyOf(it.name, it.key), it.id);
-    return outcome;
-  }
-
-  /** Runs the entry that comes right after `before`. Gives that one back when its place was taken. */
-  function play(entry: Entry, before: Entry | undefined, to: Publication): Entry | undefined {
-    if (before === undefined || !mayReplace(entry, before)) {
-      enact(entry, to);
-      return undefined;
-    }
-    undo(before, to);
-    if (enact(entry, to).tag === "failed") {
-      // What has no effect takes nobody's place.
-      enact(before, to);
-      return undefined;
-    }
-    before.outcome = { tag: "superseded" };
-    return before;
-  }
-
-  function undoFrom(index: number, to: Publication): void {
-    for (let at = overlay.length - 1; at >= index; at -= 1) undo(overlay[at] as Entry, to);
-    // The entry before may have been superseded by the first one that is undone: its place is open again.
-    const before = overlay[index - 1];
-    if (before?.outcome?.tag === "superseded") before.outcome = undefined;
-  }
-
-  /** Runs the entries from `index` on again, and the one before when `undoFrom` opened its place. */
-  function replayFrom(index: number, to: Publication): void {
-    const before = overlay[index - 1];
-    // What that one took the place of stays superseded.
-    if (before !== undefined && before.outcome === undefined) enact(before, to);
-    for (let at = index; at < overlay.length; at += 1)
-      play(overlay[at] as Entry, overlay[at - 1], to);
-  }
-
   /**
    * On a device alone the log decides: an entry is final as soon as it is logged and all before it is known, but for the
    * last one of a coalescing run, whose place may still be taken.
    */
   function settle(): Settlement[] {
     const settlements: Settlement[] = [];
+    if (byServer) return settlements;
     for (let at = logged - 1; at >= 0; at -= 1) {
-      const entry = overlay[at] as Entry;
+      const entry = entries[at] as Entry;
       if (entry.told) break;
       if (entry.coalesce !== undefined && at === logged - 1) continue;
       entry.told = true;
@@ -209,39 +86,87 @@ export function createReplica(definition: Definition, tab: string) {
     if (table !== undefined) publication.set(table, id, row ?? undefined);
   }
 
-  function tellDecided(entries: readonly Entry[], record?: BaseRecord): Settlement[] {
-    const untold = entries.filter((entry) => !entry.told && entry.own);
-    for (const entry of entries) entry.told = true;
-    return untold.map((entry) => ({ entry, decisions: decided.decisionsOn(entry, record) }));
+  function tellDecided(done: Iterable<Entry>, record?: BaseRecord): Settlement[] {
+    const settlements: Settlement[] = [];
+    for (const entry of done) {
+      if (!entry.told && entry.own)
+        settlements.push({ entry, decisions: decided.decisionsOn(entry, record, byServer) });
+      entry.told = true;
+    }
+    return settlements;
   }
 
-  /** How many entries are decided: they are the first ones. */
-  function countDecided(): number {
-    let count = 0;
-    while (count < overlay.length && isDecided(overlay[count] as Entry, settled)) count += 1;
-    return count;
+  /** The logged entries that are decided: on a device alone the first ones, with a server any. */
+  function findDecided(): ReadonlySet<Entry> {
+    const done = new Set<Entry>();
+    for (const entry of entries) {
+      if (entry.position === null) break;
+      const isPast = isDecided(entry, settled);
+      if (isPast || (byServer && idsOf(entry).every(remote.isDecided))) done.add(entry);
+      else if (!byServer) break;
+    }
+    return done;
+  }
+
+  /** Of what a server decided, the watermark covers more by now. */
+  function prune(done: Iterable<Entry>): void {
+    if (!byServer) return;
+    const kept: Entry[] = [];
+    for (const entry of [...above, ...done])
+      if (isDecided(entry, settled)) remote.forget(idsOf(entry));
+      else kept.push(entry);
+    above = kept;
+  }
+
+  function trust(): void {
+    byServer = true;
+    decided.freeKeys();
+    // What the log decided on a device alone is for a server to decide.
+    for (const entry of entries) entry.told = false;
   }
 
   function advance(record: BaseRecord): Effects {
     const publication = createPublication();
     strange += record.rejected.length;
     settled = record.settled;
-    const done = overlay.slice(0, countDecided());
-    logged -= done.length;
-    if (agrees(done, record)) {
-      // What the leader decided is what this tab computed: the base moves under rows that stay as they are.
+    const turns = record.authority === "server" && !byServer;
+    if (byServer || turns) remote.take(record);
+    const done = turns ? new Set<Entry>() : findDecided();
+    logged -= done.size;
+    if (!turns && agrees(entries, done, record)) {
+      // What is decided is what this tab computed: the base moves under rows that stay as they are.
       decided.take(record);
-      overlay.splice(0, done.length);
-      for (const entry of done) failed.delete(entry);
-      return finish(publication, tellDecided(done, record));
+      if (done.size > 0) overlay.release(done);
+    } else {
+      undoFrom(0, publication);
+      if (turns) trust();
+      overlay.release(done);
+      for (const it of record.changes) image(publication, it);
+      decided.take(record);
+      replayFrom(0, publication);
     }
-    undoFrom(0, publication);
-    overlay.splice(0, done.length);
-    for (const it of record.changes) image(publication, it);
-    decided.take(record);
-    replayFrom(0, publication);
+    prune(done);
     return finish(publication, tellDecided(done, record));
   }
+
+  /** What an attempt covers leaves its place to no other event: not to one of this tab either that is not logged yet. */
+  function attempt(record: AttemptRecord): Effects {
+    remote.take(record);
+    const covered = new Set(record.ids);
+    return close((entry) => entry.unit.some(({ id }) => covered.has(id)));
+  }
+
+  function close(isAttempted: (entry: Entry) => boolean): Effects {
+    const publication = createPublication();
+    const last = entries[logged - 1];
+    const opens = last?.outcome?.tag === "superseded" && isAttempted(last);
+    if (opens) undoFrom(logged, publication);
+    for (const entry of entries.slice(0, logged)) entry.attempted ||= isAttempted(entry);
+    if (opens) replayFrom(logged, publication);
+    return finish(publication);
+  }
+
+  const doubt = (): void => remote.doubt(entries.slice(0, logged).flatMap(idsOf));
 
   /** Rows that come back, where the base has none of their ids. The overlay is undone. */
   function restore(publication: Publication, record: DismissRecord): void {
@@ -250,6 +175,10 @@ export function createReplica(definition: Definition, tab: string) {
   }
 
   function dismiss(record: DismissRecord): Effects {
+    if (byServer && isPlaceholder(record)) {
+      doubt();
+      return close(() => true);
+    }
     if (record.from === "rejected") decided.dismiss(record.ids);
     strange += 1;
     const publication = createPublication();
@@ -261,29 +190,25 @@ export function createReplica(definition: Definition, tab: string) {
     return finish(publication);
   }
 
-  /** Puts entries in at an index. One by one: the arguments of a call have a limit, the outbox has none. */
-  function insert(at: number, entries: readonly Entry[]): void {
-    const rest = overlay.splice(at);
-    for (const entry of entries) overlay.push(entry);
-    for (const entry of rest) overlay.push(entry);
+  function entriesOf(record: CommitRecord, at: number): Entry[] {
+    const made = overlay.entriesOf(record, at);
+    if (made.some(({ invalid }) => invalid !== undefined)) strange += 1;
+    return made;
   }
 
-  function entriesOf(record: CommitRecord, at: number): Entry[] {
-    reading = true;
-    const entries = unitsOf(record.events).map((stored) => {
-      const { unit, invalid } = replayable(definition, stored);
-      if (invalid !== undefined) strange += 1;
-      return createEntry(unit, record, invalid);
-    });
-    reading = false;
-    place(entries, at);
-    return entries;
+  /** Takes decided entries out of an overlay that is undone. */
+  function leave(record?: BaseRecord): Settlement[] {
+    const done = findDecided();
+    logged -= done.size;
+    overlay.release(done);
+    prune(done);
+    return tellDecided(done, record);
   }
 
   return {
     tab,
     tables: tables as ReadonlyMap<string, Table>,
-    overlay: overlay as readonly Entry[],
+    overlay: entries as readonly Entry[],
     failed: failed as ReadonlySet<Entry>,
     rejected,
     /** Events that were not understood when they were decided. */
@@ -292,12 +217,15 @@ export function createReplica(definition: Definition, tab: string) {
     /** Dedupe keys that decided events took. */
     keys: decided.keys,
     /** Whether a function of the app runs that must not commit. */
-    materializing: () => materializer.running || reading,
+    materializing: () => overlay.running() || staging?.running() === true,
     /** Everything in the log up to here is in memory. */
     position: () => position,
     settled: () => settled,
     /** How many entries of the overlay are logged: they are the first ones. */
     logged: () => logged,
+    /** Whether a server decides. */
+    byServer: () => byServer,
+    remote,
     /** False while a base record of this tab is not in memory: to decide now would be to decide the same events again. */
     mayDecide: () => position >= ahead,
 
@@ -305,11 +233,11 @@ export function createReplica(definition: Definition, tab: string) {
      * Applies a commit of this tab. Throws its `SyncError` and changes nothing when it cannot be applied.
      */
     commit(unit: Unit): Committed {
-      const entry = createEntry(unit, undefined);
-      const before = overlay.at(-1);
+      const entry = overlay.createEntry(unit, undefined);
+      const before = entries.at(-1);
       const isAlone = !mayReplace(entry, before);
       const publication = isAlone ? direct : createPublication();
-      const replaced = play(entry, isAlone ? undefined : before, publication);
+      const replaced = overlay.play(entry, isAlone ? undefined : before, publication);
       const { outcome } = entry;
       if (outcome?.tag !== "applied") {
         failed.delete(entry);
@@ -317,21 +245,21 @@ export function createReplica(definition: Definition, tab: string) {
         // It has just been run, and nothing follows it: it is not superseded.
         throw (outcome as Extract<Outcome, { tag: "failed" }>).error;
       }
-      overlay.push(entry);
+      entries.push(entry);
       const changes = isAlone ? changesOf(outcome.changes) : publication.end();
       return { entry, replaced, noops: outcome.noops, changes };
     },
 
     /** Takes entries out of the overlay that could not be stored. What is in the log stays: it is stored. */
-    remove(entries: readonly Entry[]): Effects {
+    remove(refused: readonly Entry[]): Effects {
       const publication = createPublication();
-      const gone = new Set(entries.filter((entry) => entry.position === null));
-      const first = overlay.findIndex((entry) => gone.has(entry));
+      const gone = new Set(refused.filter((entry) => entry.position === null));
+      const first = entries.findIndex((entry) => gone.has(entry));
       if (first === -1) return finish(publication);
       undoFrom(first, publication);
       insert(
         first,
-        overlay.splice(first).filter((entry) => !gone.has(entry)),
+        entries.splice(first).filter((entry) => !gone.has(entry)),
       );
       replayFrom(first, publication);
       return finish(publication);
@@ -339,14 +267,14 @@ export function createReplica(definition: Definition, tab: string) {
 
     /** Removes a superseded entry that was never written: rows do not move. */
     forget(entry: Entry): void {
-      const at = overlay.lastIndexOf(entry);
+      const at = entries.lastIndexOf(entry);
       if (at !== -1 && entry.position === null && entry.outcome?.tag === "superseded")
-        overlay.splice(at, 1);
+        entries.splice(at, 1);
     },
 
     /** Whether the next record of the log has the name of another one. */
     isTaken(record: LogRecord): boolean {
-      const mine = overlay[logged];
+      const mine = entries[logged];
       const isOther = (record as CommitRecord).events?.[0]?.id !== mine?.unit[0]?.id;
       if (mine?.own === true && record.tab === tab && mine.n === record.n) return isOther;
       return names.isTaken(record);
@@ -354,7 +282,7 @@ export function createReplica(definition: Definition, tab: string) {
 
     /** Takes in the record at a position of the log. */
     receive(at: number, record: LogRecord): Received {
-      const todo = merge(overlay, logged, position, {
+      const todo = merge(entries, logged, position, {
         kind: record.kind,
         position: at,
         tab: record.tab,
@@ -372,22 +300,23 @@ export function createReplica(definition: Definition, tab: string) {
           break;
         case "note":
           position = at;
-          return record.kind === "dismiss"
-            ? { tag: "applied", ...dismiss(record) }
-            : { tag: "applied", changes: undefined, settlements: [] };
+          return {
+            tag: "applied",
+            ...(record.kind === "attempt" ? attempt(record) : dismiss(record as DismissRecord)),
+          };
         case "advance":
           position = at;
           return { tag: "applied", ...advance(record as BaseRecord) };
         case "confirm":
           position = at;
-          place(overlay.slice(todo.at, todo.at + todo.count), at);
+          place(entries.slice(todo.at, todo.at + todo.count), at);
           logged += todo.count;
           return { tag: "applied", changes: undefined, settlements: settle() };
         case "overtake": {
           position = at;
           const publication = createPublication();
           undoFrom(todo.at, publication);
-          const moved = overlay.splice(todo.first, todo.count);
+          const moved = entries.splice(todo.first, todo.count);
           place(moved, at);
           insert(todo.at, moved);
           logged += todo.count;
@@ -398,9 +327,9 @@ export function createReplica(definition: Definition, tab: string) {
           position = at;
           const publication = createPublication();
           undoFrom(todo.at, publication);
-          const entries = entriesOf(record as CommitRecord, at);
-          insert(todo.at, entries);
-          logged += entries.length;
+          const added = entriesOf(record as CommitRecord, at);
+          insert(todo.at, added);
+          logged += added.length;
           replayFrom(todo.at, publication);
           return { tag: "applied", ...finish(publication) };
         }
@@ -410,7 +339,10 @@ export function createReplica(definition: Definition, tab: string) {
 
     /** The log that this memory followed is gone: the next `reload` is from another one, and keeps what has no decision yet. */
     leaveLog(): void {
-      for (const entry of overlay) entry.position = null;
+      for (const entry of entries) {
+        entry.position = null;
+        entry.attempted = false;
+      }
       position = 0;
       ahead = 0;
     },
@@ -422,7 +354,7 @@ export function createReplica(definition: Definition, tab: string) {
     reload(from: Reloaded): Effects {
       const publication = createPublication();
       undoFrom(0, publication);
-      const mine = overlay.splice(0).filter((entry) => entry.own);
+      const mine = entries.splice(0).filter((entry) => entry.own);
       const written = new Map<number, Entry[]>();
       for (const entry of mine) {
         const group = written.get(entry.n);
@@ -431,6 +363,12 @@ export function createReplica(definition: Definition, tab: string) {
       }
       from.rows(publication);
       strange += 1;
+      const turns = from.authority === "server" && !byServer;
+      byServer = from.authority === "server";
+      if (turns) for (const entry of mine) entry.told = false;
+      remote.load(from.remote ?? freshRemote(from.client));
+      above = [];
+      logged = 0;
       decided.clear();
       decided.take(from);
       decided.remember(from.verdicts ?? []);
@@ -444,33 +382,58 @@ export function createReplica(definition: Definition, tab: string) {
         if (record.kind === "commit") {
           const known = record.tab === tab ? written.get(record.n) : undefined;
           if (known !== undefined) place(known, at);
-          insert(overlay.length, known ?? entriesOf(record, at));
+          insert(entries.length, known ?? entriesOf(record, at));
+          logged = entries.length;
         } else if (at > from.floor && record.kind === "base") {
+          settled = record.settled;
+          if (record.authority === "server" && !byServer) trust();
+          if (byServer) remote.take(record);
           for (const it of record.changes) image(publication, it);
           decided.take(record);
-          settled = record.settled;
           // Now, as later records may dismiss what this one decided.
-          for (const it of tellDecided(overlay.splice(0, countDecided()), record))
-            settlements.push(it);
-        } else if (at > from.floor && record.kind === "dismiss") {
+          for (const it of leave(record)) settlements.push(it);
+        } else if (at > from.floor && record.kind === "attempt") remote.take(record);
+        else if (at > from.floor && record.kind === "dismiss") {
+          if (byServer && isPlaceholder(record)) doubt();
           if (record.from === "rejected") decided.dismiss(record.ids);
           restore(publication, record);
         }
       }
-      const done = overlay.splice(0, countDecided());
-      logged = overlay.length;
-      const inLog = new Set([...overlay, ...done]);
-      const marks = names.markOf(tab);
+      for (const it of leave()) settlements.push(it);
+      const inLog = new Set(entries);
+      const done: Entry[] = [];
       for (const entry of mine) {
         if (entry.told || inLog.has(entry)) continue;
         // Not in the log: it was decided and folded by others, or it is still to be written. What waits has no number yet.
-        const isGone = entry.position !== null || (entry.n > 0 && isFolded(marks, entry.n));
+        const isGone =
+          entry.position !== null || (entry.n > 0 && isFolded(names.markOf(tab), entry.n));
         if (isGone) done.push(entry);
-        else overlay.push(entry);
+        else entries.push(entry);
       }
+      if (byServer) {
+        const kept = new Set([...above, ...entries.slice(0, logged)].flatMap(idsOf));
+        remote.keepDecided((id) => kept.has(id));
+      }
+      for (const entry of entries)
+        entry.attempted = entry.unit.some(({ id }) => remote.isAttempted(id));
       for (const it of tellDecided(done)) settlements.push(it);
       replayFrom(0, publication);
       return finish(publication, settlements);
+    },
+
+    /** Rows for the leader to move: those of the base, or of tables of its own. */
+    stage(of: ReadonlyMap<string, Table>): Stage {
+      const none = new Map<string, Row | undefined>();
+      const below = (table: Table) => (of === tables ? this.underlay(table) : none);
+      staging = createStage(definition, of, below);
+      return staging;
+    },
+
+    /** The rows of a table of the base, in no order. */
+    *baseRows(table: Table): Generator<Row> {
+      const below = this.underlay(table);
+      for (const row of table.toArray()) if (!below.has(row.id)) yield row;
+      for (const row of below.values()) if (row !== undefined) yield row;
     },
 
     /** A row as it is in the base. */
@@ -482,7 +445,7 @@ export function createReplica(definition: Definition, tab: string) {
     /** Where the base differs from what the table shows: id → base row. */
     underlay(table: Table): ReadonlyMap<string, Row | undefined> {
       const befores = new Map<string, Row | undefined>();
-      for (const { outcome } of overlay) {
+      for (const { outcome } of entries) {
         if (outcome?.tag !== "applied") continue;
         for (const change of outcome.changes) {
           if (change.table === table && !befores.has(change.id))

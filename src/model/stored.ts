@@ -11,6 +11,7 @@ import {
   imagesOf,
 } from "./log.ts";
 import { type StoredEnvelope, unpack } from "./packed.ts";
+import { type StoredRemote } from "./remote.ts";
 
 /** Layout of the database's content. A database of a newer format is not touched. */
 export const format = 1;
@@ -68,6 +69,7 @@ const record = v.variant("kind", [
     acked: v.optional(v.array(ack)),
     unacked: v.optional(texts),
     remote: v.optional(place),
+    anew: v.optional(v.literal(true)),
     answered: v.optional(v.literal(true)),
   }),
   v.object({
@@ -170,15 +172,36 @@ const metaEntries = {
   manifest: v.pipe(plain, v.record(v.string(), v.pipe(v.array(mark), v.check(isOrdered)))),
   keys: v.array(takenKey),
   /** The latest events that were decided otherwise than accepted: why one was rejected, null when it was superseded. */
-  verdicts: v.optional(v.array(v.tuple([text, v.nullable(v.string())]))),
+  verdicts: v.optional(
+    v.array(
+      v.union([
+        v.tuple([text, v.nullable(v.string())]),
+        v.tuple([text, v.nullable(v.string()), text]),
+      ]),
+    ),
+  ),
   /** Rows of tables that the leader did not know, as their folded records had them: for code that knows the table. */
   carried: v.optional(v.array(v.tuple([text, text, row, whole, whole]))),
+  /** What the folded records come to, where a server decides. */
+  remote: v.optional(
+    v.object({
+      ...place.entries,
+      client: text,
+      next: whole,
+      numbers: v.array(v.tuple([text, whole])),
+      acked: v.array(ack),
+      decided: texts,
+      attempt: whole,
+      notBefore: v.number(),
+    }),
+  ),
   /** Schema of segments that do not say theirs: that of `meta` before it was raised for the first time. */
   untagged: v.optional(whole),
 };
 
 /** The entries of the `meta` store. */
-export type Meta = Omit<StoredMeta, "carried" | "manifest" | "untagged" | "verdicts"> & {
+export type Meta = Omit<StoredMeta, "carried" | "manifest" | "remote" | "untagged" | "verdicts"> & {
+  readonly remote?: StoredRemote | undefined;
   readonly verdicts?: readonly Verdict[] | undefined;
   readonly carried?: readonly CarriedImage[] | undefined;
   readonly untagged?: number | undefined;
@@ -289,13 +312,14 @@ export function freshMeta(
   schema: number,
   incarnation: string,
   client: string,
+  authority: Meta["authority"] = "device",
 ): ReadonlyMap<string, unknown> {
   const meta: Meta = {
     format,
     schema,
     term: 0,
     incarnation,
-    authority: "device",
+    authority,
     client,
     floor: 0,
     settled: { position: 0, index: 0 },

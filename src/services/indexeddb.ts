@@ -409,12 +409,13 @@ async function lead(
   };
 
   let position = null as Promise<number> | null;
-  const appending = (record: LogRecord) => (): Promise<number> =>
-    write(() => (position = addRecords(tx, [record], known).then(([it]) => it ?? 0)));
+  const records = [append ?? []].flat();
+  const appending = (): Promise<number> =>
+    write(() => (position = addRecords(tx, records, known).then((all) => all.at(-1) ?? 0)));
   const refused = await issueAll(
     [
       ...deletes.map((wanted) => deletion(tx, wanted)),
-      ...(append === undefined ? [] : [appending(append)]),
+      ...(records.length === 0 ? [] : [appending]),
       ...puts.map((wanted) => placement(tx, wanted)),
     ],
     refusal,

@@ -162,7 +162,7 @@ export function connect(database: MemoryDatabase, events: ConnectionEvents): Con
     },
     async lead({ term, tail, append, puts = [], deletes = [] }) {
       checkOpen();
-      const record = copy(append);
+      const records = copy([append ?? []].flat());
       const values = copy(puts);
       const current = get("meta", "term");
       if (current !== term)
@@ -170,7 +170,7 @@ export function connect(database: MemoryDatabase, events: ConnectionEvents): Con
       const newest = logAfter(0).at(-1)?.[0] ?? 0;
       if (tail !== undefined && newest > tail) return { tag: "tailMoved", tail: newest };
       for (const wanted of deletes) remove(wanted);
-      const position = record === undefined ? null : add(record);
+      const position = records.map(add).at(-1) ?? null;
       for (const { store, key, value } of values) set(store, key, value);
       return { tag: "written", position };
     },

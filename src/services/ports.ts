@@ -107,14 +107,18 @@ export interface LeaderWrite {
   readonly term: number;
   /** When given: refuse if there is a log record after this position. */
   readonly tail?: number;
-  readonly append?: LogRecord;
+  /** Several get positions one after the other. */
+  readonly append?: LogRecord | readonly LogRecord[];
   readonly puts?: readonly Put[];
   readonly deletes?: readonly Delete[];
   readonly durability: Durability;
 }
 
 export type LeaderWritten =
-  | { readonly tag: "written"; /** Of the appended record. */ readonly position: number | null }
+  | {
+      readonly tag: "written";
+      /** Of the last appended record. */ readonly position: number | null;
+    }
   | { readonly tag: "fenced"; readonly term: number }
   | { readonly tag: "tailMoved"; readonly tail: number };
 

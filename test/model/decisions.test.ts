@@ -2,12 +2,8 @@ import { expect, test } from "vitest";
 import { nextBase } from "../../src/model/fold.ts";
 import { type Decision } from "../../src/model/entry.ts";
 import { type BaseRecord, type CommitRecord, type Envelope } from "../../src/model/log.ts";
-import {
-  type Effects,
-  type Received,
-  type Reloaded,
-  createReplica,
-} from "../../src/model/replica.ts";
+import { type Effects, type Received, type Reloaded } from "../../src/model/effects.ts";
+import { createReplica } from "../../src/model/replica.ts";
 import { definition, event } from "./app.ts";
 
 const record = (tab: string, n: number, ...events: Envelope[]): CommitRecord => ({
@@ -38,6 +34,8 @@ const reload = (replica: Replica, from: Partial<Reloaded>): Effects =>
     settled: { position: 0, index: 0 },
     writers: {},
     keys: [],
+    authority: "device",
+    client: "client",
     rejected: [],
     log: [],
     rows: () => undefined,

@@ -15,6 +15,7 @@ function start() {
     writers: {},
     verdicts: [],
     carried: [],
+    moves: 0,
     tail: new Map(),
   };
   let n = 0;

@@ -29,7 +29,10 @@ export const leaders = [
     why: "A leader applies its base record before it knows that it was written.",
     breaks: ["G1", "G13"],
     edits: [
-      ["append: record,", "append: (follower.receive(follower.position() + 1, record), record),"],
+      [
+        "const [append, ...also] = records as [LogRecord, ...LogRecord[]];",
+        "const [append, ...also] = records as [LogRecord, ...LogRecord[]]; follower.receive(follower.position() + 1, append);",
+      ],
     ],
     tests: ["engine/hints.test.ts"],
     named: "G1 G13",
@@ -41,8 +44,8 @@ export const leaders = [
     edits: [
       ["if (signal.aborted || planned === undefined ||", "if (planned === undefined ||"],
       [
-        "recognised(shared).lead({ term, puts, deletes,",
-        "recognised(shared).lead({ term: shared.term ?? term, puts, deletes,",
+        'lead.write({ puts, deletes, durability: "strict" }, term)',
+        'lead.write({ puts, deletes, durability: "strict" }, shared.term ?? term)',
       ],
     ],
     tests: ["engine/leader.test.ts"],
@@ -190,10 +193,10 @@ export const leaders = [
     breaks: ["G6", "G1"],
     edits: [
       [
-        'recognised(shared).lead({ term, puts, deletes, durability: "strict" }),',
-        `recognised(shared)
-        .lead({ term, puts: puts.filter((it) => it.store === "meta"), durability: "strict" })
-        .then(() => recognised(shared).lead({ term, puts, deletes, durability: "strict" })),`,
+        'await lead.write({ puts, deletes, durability: "strict" }, term);',
+        `await lead
+        .write({ puts: puts.filter((it) => it.store === "meta"), durability: "strict" }, term)
+        .then(() => lead.write({ puts, deletes, durability: "strict" }, term));`,
       ],
     ],
     tests: ["engine/writing.test.ts"],
@@ -205,10 +208,10 @@ export const leaders = [
     breaks: ["G1"],
     edits: [
       [
-        'recognised(shared).lead({ term, puts, deletes, durability: "strict" }),',
-        `recognised(shared)
-        .lead({ term, deletes, durability: "strict" })
-        .then(() => recognised(shared).lead({ term, puts, durability: "strict" })),`,
+        'await lead.write({ puts, deletes, durability: "strict" }, term);',
+        `await lead
+        .write({ deletes, durability: "strict" }, term)
+        .then(() => lead.write({ puts, durability: "strict" }, term));`,
       ],
     ],
     tests: ["engine/writing.test.ts"],
@@ -231,7 +234,7 @@ export const leaders = [
     id: "lock-released-while-writing",
     why: "A leader that stops lets go of the lock while its write is in flight.",
     breaks: ["G10"],
-    edits: [["await writing;", "void writing;"]],
+    edits: [["await lead.idle();", "void lead.idle();"]],
     tests: ["engine/lifecycle.test.ts"],
     named: "while the leader writes",
   },

@@ -84,8 +84,8 @@ export const rows = [
     breaks: ["G6"],
     edits: [
       [
-        "const before = overlay.at(-1);",
-        "const before = overlay.findLast((it) => it.coalesce !== undefined);",
+        "const before = entries.at(-1);",
+        "const before = entries.findLast((it) => it.coalesce !== undefined);",
       ],
     ],
     tests: ["engine/coalesce.test.ts"],
@@ -146,7 +146,7 @@ export const rows = [
     id: "decided-event-runs-again",
     why: "A tab keeps what its own materializers made of a decided event, in place of the after-images.",
     breaks: ["G6", "G13"],
-    edits: [["if (agrees(done, record)) {", "if (done.length > 0) {"]],
+    edits: [["if (!turns && agrees(entries, done, record)) {", "if (done.size > 0) {"]],
     tests: ["engine/conflict.test.ts"],
     named: "decided",
   },
@@ -156,8 +156,8 @@ export const rows = [
     breaks: ["G6"],
     edits: [
       [
-        '} else if (at > from.floor && record.kind === "base") { for (const it of record.changes) image(publication, it);',
-        '} else if (at > from.floor && record.kind === "base") {',
+        "if (byServer) remote.take(record); for (const it of record.changes) image(publication, it);",
+        "if (byServer) remote.take(record);",
       ],
     ],
     tests: ["engine/conflict.test.ts"],
