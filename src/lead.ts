@@ -56,9 +56,14 @@ export function createLead(shared: Shared) {
         const header = { tab, n: pipeline.nextNumber(), schema };
         return body.kind === "commit" ? { ...header, ...body } : { ...header, term, ...body };
       });
-      const append = records.length === 1 ? (records[0] as LogRecord) : records;
+      const [append, ...also] = records as [LogRecord, ...LogRecord[]];
       const written = await write(
-        { append, durability: shared.durability, ...(tail === undefined ? {} : { tail }) },
+        {
+          append,
+          ...(also.length === 0 ? {} : { also }),
+          durability: shared.durability,
+          ...(tail === undefined ? {} : { tail }),
+        },
         term,
       );
       if (written.tag === "fenced") return "fenced";

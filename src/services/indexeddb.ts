@@ -389,7 +389,7 @@ function scopeOf({ tail, append, puts = [], deletes = [] }: LeaderWrite): readon
 
 async function lead(
   tx: Writing,
-  { term, tail, append, puts = [], deletes = [] }: LeaderWrite,
+  { term, tail, append, also = [], puts = [], deletes = [] }: LeaderWrite,
   known: number,
   undo: (result: LeaderWritten) => LeaderWritten,
 ): Promise<LeaderWritten> {
@@ -409,7 +409,7 @@ async function lead(
   };
 
   let position = null as Promise<number> | null;
-  const records = [append ?? []].flat();
+  const records = append === undefined ? [] : [append, ...also];
   const appending = (): Promise<number> =>
     write(() => (position = addRecords(tx, records, known).then((all) => all.at(-1) ?? 0)));
   const refused = await issueAll(

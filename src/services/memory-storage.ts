@@ -160,9 +160,9 @@ export function connect(database: MemoryDatabase, events: ConnectionEvents): Con
       set("meta", "term", before + 1);
       return before + 1;
     },
-    async lead({ term, tail, append, puts = [], deletes = [] }) {
+    async lead({ term, tail, append, also = [], puts = [], deletes = [] }) {
       checkOpen();
-      const records = copy([append ?? []].flat());
+      const records = copy(append === undefined ? [] : [append, ...also]);
       const values = copy(puts);
       const current = get("meta", "term");
       if (current !== term)

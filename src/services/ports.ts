@@ -107,8 +107,9 @@ export interface LeaderWrite {
   readonly term: number;
   /** When given: refuse if there is a log record after this position. */
   readonly tail?: number;
-  /** Several get positions one after the other. */
-  readonly append?: LogRecord | readonly LogRecord[];
+  readonly append?: LogRecord;
+  /** Records that get the positions right after it. */
+  readonly also?: readonly LogRecord[];
   readonly puts?: readonly Put[];
   readonly deletes?: readonly Delete[];
   readonly durability: Durability;
