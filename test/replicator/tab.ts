@@ -94,6 +94,7 @@ export async function openTab(
         }
       }
     },
+    keep: ({ key, ...rest }) => ({ id: key, ...rest, at: 1 }),
     signal(signal) {
       if (signal.type === "gap.found") gap = Math.max(gap, signal.position);
     },
@@ -136,6 +137,7 @@ export async function openTab(
     const outcome = await readDisk({
       connection,
       definition,
+      tab: name,
       index: follower.index,
       after: whole ? 0 : follower.position(),
       whole,
