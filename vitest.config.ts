@@ -13,6 +13,8 @@ const resolve = {
     { find: /^sssync\/protocol$/, replacement: source("protocol/index.ts") },
     { find: /^sssync\/server$/, replacement: source("server/index.ts") },
     { find: /^sssync\/server\/sqlite$/, replacement: source("server/sqlite.ts") },
+    { find: /^sssync\/conformance$/, replacement: source("conformance/index.ts") },
+    { find: /^sssync\/conformance\/app$/, replacement: source("conformance/app.ts") },
     { find: /^sssync\/testing$/, replacement: source("testing/index.ts") },
   ],
 };
@@ -30,6 +32,8 @@ export default defineConfig({
           environment: "node",
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.{browser,e2e}.test.ts"],
+          // Tests that run side by side mostly wait.
+          maxConcurrency: 12,
           typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
         },
       },

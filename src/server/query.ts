@@ -4,7 +4,7 @@
  */
 import { type RowOf, type TableSchemas } from "../model/definition.ts";
 import { type Row } from "../model/log.ts";
-import { type WireAction, type WireTables, headers, isCursor } from "../protocol/index.ts";
+import { type WireAction, type WireRow, headers, isCursor } from "../protocol/index.ts";
 import { cursorAt, readCursor } from "./cursors.ts";
 import { Failure } from "./failure.ts";
 import { digest } from "./hash.ts";
@@ -28,7 +28,7 @@ export interface QueryContext<P, T extends TableSchemas, Tx> {
 
 export interface QueryAnswer {
   /** Rows by table, or what to change. */
-  readonly data: WireTables | readonly WireAction[];
+  readonly data: Readonly<Record<string, readonly WireRow[]>> | readonly WireAction[];
   /** When the server is `poke`d with one of them, the answer is stale. */
   readonly tags?: readonly string[];
   /** Ids of rows that are deleted, by table. */

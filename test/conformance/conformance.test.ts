@@ -1,0 +1,93 @@
+/**
+ * The conformance suite, tested: the reference server passes it over HTTP, and each case is there for a reason: some bug
+ * makes it fail. `npm run conform:matrix` runs all cases against all bugs.
+ */
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createReference, type Vault } from "../../src/conformance/reference.ts";
+import { type ConformanceReport, runConformance } from "../../src/conformance/run.ts";
+import { memoryVault, sqliteVault } from "../../src/conformance/vault.ts";
+import { bugs, cases, runWith } from "./faulty.ts";
+import { serveHere } from "./serve.ts";
+
+const notPassed = ({ results }: ConformanceReport): string[] =>
+  results
+    .filter((it) => it.status !== "passed")
+    .map(({ id, status, reason }) => `${id} ${status}: ${reason}`);
+
+// What takes long is made shorter, and times are long enough for a machine that is busy with other tests.
+const effort = { histories: 2, soak: 0.4, bootstrap: 1200, slack: 5 };
+
+/** Two processes, as it were, on the same data. */
+async function reportOn(vault: Vault): Promise<ConformanceReport> {
+  const servers = [await createReference({ vault }), await createReference({ vault })];
+  const [one, two] = await Promise.all(servers.map(({ fetch }) => serveHere(fetch)));
+  try {
+    const [url = "", peer = ""] = [one, two].map((it) => `${it?.origin}/sync`);
+    return await runConformance({ url, peer, level: "L3", effort });
+  } finally {
+    for (const { close } of servers) await close();
+    await Promise.all([one?.close(), two?.close()]);
+  }
+}
+
+test.concurrent("the reference server passes L3 in memory over HTTP, nothing skipped", async () => {
+  const report = await reportOn(memoryVault());
+  expect(notPassed(report)).toEqual([]);
+  expect(report).toMatchObject({ ok: true, passed: cases.length });
+}, 60_000);
+
+test.concurrent("the reference server passes L3 on SQLite over HTTP, nothing skipped", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "sssync-conformance-"));
+  try {
+    const report = await reportOn(sqliteVault(folder));
+    expect(notPassed(report)).toEqual([]);
+    expect(report).toMatchObject({ ok: true, passed: cases.length });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}, 60_000);
+
+test("each case is failed by a bug, and each bug fails cases that there are", () => {
+  const caught = new Set(Array.from(bugs.values(), (bug) => bug.caughtBy).flat());
+  expect(cases.filter(({ id }) => !caught.has(id)).map(({ id }) => id)).toEqual([]);
+  const known = new Set(cases.map(({ id }) => id));
+  expect(Array.from(caught).filter((id) => !known.has(id))).toEqual([]);
+  expect(Array.from(bugs).filter(([, bug]) => bug.caughtBy.length === 0)).toEqual([]);
+});
+
+test.concurrent.each(Array.from(bugs))(
+  "a server with the bug %s is found out",
+  async (_, bug) => {
+    const report = await runWith(bug, bug.caughtBy);
+    expect(report.ok).toBe(false);
+    expect(report.results.map(({ id, status }) => [id, status])).toEqual(
+      report.results.map(({ id }) => [id, "failed"]),
+    );
+    expect(report.results.length).toBe(bug.caughtBy.length);
+  },
+  30_000,
+);
+
+test("each case stands in the documentation, with its clause, level and needs", () => {
+  const page = readFileSync(new URL("../../docs/conformance.md", import.meta.url), "utf8");
+  const list = page.slice(page.indexOf("\n## Cases\n"));
+  const rows = Array.from(list.matchAll(/^\| ([A-Z]\d+) .*\|$/gm), ([row]) =>
+    row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  expect(rows).toEqual(
+    cases.map(({ id, title, clause, level, needs = [] }) => [
+      id,
+      title,
+      clause,
+      level,
+      needs.join(", "),
+    ]),
+  );
+});
