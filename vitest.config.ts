@@ -21,6 +21,17 @@ const resolve = {
 
 const react = "**/*.react.browser.test.tsx";
 
+/** Tests with a bound in time, which other files would use up. */
+const alone = "test/**/*.alone.e2e.test.ts";
+
+const severalTabs = {
+  environment: "node",
+  testTimeout: 20_000,
+  hookTimeout: 30_000,
+  // Tests that run side by side mostly wait.
+  maxConcurrency: 8,
+} as const;
+
 export default defineConfig({
   test: {
     reporters: ["default", "./test/closing-line.ts"],
@@ -71,12 +82,22 @@ export default defineConfig({
         resolve,
         test: {
           name: "e2e",
-          environment: "node",
+          ...severalTabs,
           include: ["test/**/*.e2e.test.ts"],
-          testTimeout: 20_000,
-          hookTimeout: 30_000,
-          // Tests that run side by side mostly wait.
-          maxConcurrency: 8,
+          exclude: [alone],
+          // No file asserts how long anything takes, and each waits half of its time.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: "e2e-alone",
+          ...severalTabs,
+          include: [alone],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

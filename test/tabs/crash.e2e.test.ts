@@ -16,10 +16,13 @@ import { faultsOfLog, faultsOfOrder, faultsOfSegments } from "./order.ts";
 
 declare const app: App;
 
-vi.setConfig({ testTimeout: 90_000 });
-
 /** Another run of the same tests: `SEED=2 npx vitest run --project e2e test/tabs`. */
 const seed = Number(process.env["SEED"] ?? 1);
+
+/** As many as show it; `CRASHES=5` for five times as many. */
+const factor = Number(process.env["CRASHES"] ?? 1);
+
+vi.setConfig({ testTimeout: 90_000 * factor });
 
 const createDice = (...parts: readonly number[]) => {
   const random = createSeededRandom(parts.reduce((sum, part) => sum * 1000 + part, seed));
@@ -40,8 +43,8 @@ const unheard = (order: readonly string[], { told }: Browser): number => {
 };
 
 test.for([
-  ["LevelDB", 10],
-  ["SQLite", 4],
+  ["LevelDB", 4 * factor],
+  ["SQLite", 3 * factor],
 ] as const)(
   "G1 G3 G13 keeps every durable commit once, in one order, when tabs crash (%s, %i rounds)",
   async ([backend, rounds], context) => {
@@ -91,8 +94,8 @@ test.for([
 );
 
 test.for([
-  ["LevelDB", 3],
-  ["SQLite", 2],
+  ["LevelDB", 2 * factor],
+  ["SQLite", 2 * factor],
 ] as const)(
   "G1 keeps every durable commit when the browser is killed (%s, %i times)",
   async ([backend, times], context) => {
