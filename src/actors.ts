@@ -137,8 +137,9 @@ function loadActors(shared: Shared) {
     }
     const { meta, damage, healed } = outcome.picture;
     if (meta.schema > shared.schema) {
-      // What was committed before that was known is still written.
-      if (meta.incarnation === follower.incarnation) shared.recognised = connection;
+      // What was committed before that was known is still written, also where the data was cleared and made anew by newer
+      // code: that makes of it what it can.
+      if (follower.incarnation !== "") shared.recognised = connection;
       return { tag: "newer" };
     }
     if (meta.schema < shared.schema) {

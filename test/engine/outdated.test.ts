@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type ChannelPort, type JsonObject } from "../../src/index.ts";
 import { failing, hold, lostAndNotStored } from "../support/faulty-storage.ts";
-import { type Lab, createLab, stateOf } from "../support/lab.ts";
+import { type Lab, createLab, scope, stateOf } from "../support/lab.ts";
 import {
   type People,
   type Version,
@@ -135,6 +135,32 @@ describe("an older tab", () => {
       expect(people(await readyPeople(lab, 2))).toEqual(rows);
     },
   );
+
+  test("G2 stores what waits for space when the data is cleared and made anew by newer code, and nothing else", async () => {
+    const lab = createLab();
+    const tab = await readyPeople(lab, 1);
+    await tab.sync.commit(saved(1, "a", "Ann Lee")).durable;
+    const stop = [
+      tab.disk.always("append", failing("quota")),
+      tab.disk.always("ensure", failing("quota")),
+    ];
+    const receipts = [saved(1, "b", "Bob May"), saved(1, "c", "Cy Orr")].map((it) =>
+      tab.sync.commit(it),
+    );
+    const newer = await readyPeople(lab, 2);
+    expect(tab.sync.status.phase).toBe("outdated");
+    newer.kill();
+    tab.disk.close("forced");
+    await lab.base.destroy(scope);
+    const fresh = await readyPeople(lab, 2);
+    for (const it of stop) it();
+    await lab.pass(60_000);
+    for (const { durable } of receipts) expect(await stateOf(durable)).toBe("resolved");
+    expect([tab.sync.status.phase, tab.sync.outbox.size]).toEqual(["outdated", 2]);
+    const rows = [person(2, "b", "Bob May"), person(2, "c", "Cy Orr")];
+    expect(people(fresh)).toEqual(rows);
+    expect(people(await readyPeople(lab, 2))).toEqual(rows);
+  });
 
   test("G5 leaves it to newer code to decide a commit that is written then", async () => {
     const lab = createLab();

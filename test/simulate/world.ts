@@ -267,9 +267,7 @@ export function createWorld(seed: number) {
       for (const unit of new Set(units.values())) {
         const { tab, durable, settled, events, adopted } = unit;
         const { page, stopped, sync } = tab;
-        // What an outdated tab could not write before the data was cleared it keeps, and cannot write to data of newer code.
-        const isStuck = sync.status.phase === "outdated" && history.epochs.length > 1;
-        if (page.state !== "gone" && !stopped && !adopted && !isStuck)
+        if (page.state !== "gone" && !stopped && !adopted)
           demand(
             durable !== "pending",
             `${events[0]?.id} of ${page.name} (${sync.status.phase}) is not durable at the end`,

@@ -109,6 +109,19 @@ export const storage = [
     named: "is no loss",
   },
   {
+    id: "stuck-on-newer-data",
+    why: "An outdated tab never stores what it has still to store, once newer code has made cleared data anew.",
+    breaks: ["G2"],
+    edits: [
+      [
+        'if (follower.incarnation !== "") shared.recognised = connection;',
+        "if (meta.incarnation === follower.incarnation) shared.recognised = connection;",
+      ],
+    ],
+    tests: ["engine/outdated.test.ts"],
+    named: "made anew by newer code",
+  },
+  {
     id: "no-second-open",
     why: "An `open` without an answer is waited for alone.",
     breaks: ["G8"],

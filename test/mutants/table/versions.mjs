@@ -199,7 +199,7 @@ export const versions = [
     id: "outdated-tab-does-not-reconnect",
     why: "An outdated tab never writes to a new connection what it still has to store.",
     breaks: ["G1"],
-    edits: [["if (meta.incarnation === follower.incarnation) shared.recognised = connection;", ""]],
+    edits: [['if (follower.incarnation !== "") shared.recognised = connection;', ""]],
     tests: ["engine/outdated.test.ts"],
     named: "connection",
   },
