@@ -1,13 +1,18 @@
 import { type Command, type Io, UsageError } from "./command.ts";
+import { conformCommand } from "./conform.ts";
 import { serveCommand } from "./serve.ts";
 
 /** A new subcommand is a line here. */
-const commands: ReadonlyMap<string, Command> = new Map([["serve", serveCommand]]);
+const commands: ReadonlyMap<string, Command> = new Map([
+  ["serve", serveCommand],
+  ["conform", conformCommand],
+]);
 
 const usage = `Usage: sssync <command> [options]
 
 Commands:
   serve    a sync server for one machine
+  conform  tests a sync server, in any language
 
 "sssync <command> --help" tells the options of one.
 `;

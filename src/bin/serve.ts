@@ -24,7 +24,9 @@ const usage = `Usage: sssync serve --events MODULE [options]
 Serves /sync/info and /sync/{space}/push, /pull, /live and /snapshot/{id}. The space "me" is the one of who asks.
 
   --events MODULE          JavaScript module (.js, .mjs) that exports \`events\`, and what it likes of \`tables\`,
-                           \`materializers\`, \`authorize\`, \`authorizeSpace\`, \`schema\`, \`limits\`, \`retention\`, \`deliver\`
+                           \`materializers\`, \`authorize\`, \`authorizeSpace\`, \`schema\`, \`limits\`, \`retention\`, \`deliver\`,
+                           \`origins\`, and \`authenticate\`, which is asked where no --token is given; or
+                           sssync/conformance/app, the app of "sssync conform"
   --port N                 port; 0: any that is free (default 8787)
   --host H                 address to listen on (default 127.0.0.1: this machine only)
   --sqlite FILE            where to keep everything (default sssync.db)
@@ -47,6 +49,9 @@ interface Settings {
   readonly tokens: ReadonlyMap<string, Principal>;
   readonly origins: readonly string[];
 }
+
+/** The app of `sssync conform`, which is part of this package. */
+const conformanceApp = "sssync/conformance/app";
 
 function parse(args: readonly string[]) {
   try {
@@ -84,7 +89,7 @@ function readSettings(args: readonly string[]): Settings {
   if (values.memory && values.sqlite !== undefined)
     throw new UsageError("Expected --sqlite or --memory, got both");
   if (values.events === undefined) throw new UsageError("Expected --events MODULE");
-  if (!/\.m?js$/.test(values.events))
+  if (!/\.m?js$/.test(values.events) && values.events !== conformanceApp)
     throw new UsageError(`Expected --events to be a .js or .mjs file, got "${values.events}"`);
   return {
     port,
@@ -96,10 +101,7 @@ function readSettings(args: readonly string[]): Settings {
   };
 }
 
-type AppOptions = Omit<
-  SyncServerOptions<Principal, never, EventDefinitions, unknown>,
-  "storage" | "authenticate"
->;
+type AppOptions = Omit<SyncServerOptions<Principal, never, EventDefinitions, unknown>, "storage">;
 
 /** What the app's module exports of these. */
 const names = [
@@ -112,10 +114,14 @@ const names = [
   "limits",
   "retention",
   "deliver",
+  "origins",
+  "authenticate",
 ];
 
 async function readModule(file: string): Promise<Partial<AppOptions>> {
-  const exported = (await import(pathToFileURL(resolve(file)).href)) as Record<string, unknown>;
+  const exported: Record<string, unknown> = await (file === conformanceApp
+    ? import("../conformance/app.ts")
+    : import(pathToFileURL(resolve(file)).href));
   if (!Object.hasOwn(exported, "events"))
     throw new SyncError("config", `Expected ${file} to export \`events\`, got none`);
   return Object.fromEntries(
@@ -154,9 +160,11 @@ function createServer(
     authorizeSpace: isOpen,
     ...app,
     storage,
-    origins,
-    authenticate: ({ headers }: Request): Principal | null => {
-      if (tokens.size === 0) return { id: "anonymous" };
+    origins: [...(app.origins ?? []), ...origins],
+    authenticate: (request: Request) => {
+      const { headers } = request;
+      if (tokens.size === 0)
+        return app.authenticate === undefined ? { id: "anonymous" } : app.authenticate(request);
       const token = /^Bearer (.+)$/i.exec(headers.get("Authorization") ?? "")?.[1];
       return tokens.get(token ?? "") ?? null;
     },
@@ -198,7 +206,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
       overrideGlobalObjects: false,
     }) as Server;
     const { address, port, family } = await listen(http, settings);
-    if (settings.tokens.size === 0)
+    if (settings.tokens.size === 0 && app.authenticate === undefined)
       io.err("No --token was given: everybody who reaches this port is let in, as anonymous\n");
     io.err(settings.file === undefined ? "Kept in memory\n" : `Kept in ${settings.file}\n`);
     const host = family === "IPv6" ? `[${address}]` : address;

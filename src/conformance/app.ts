@@ -55,6 +55,8 @@ export const materializers = Object.fromEntries(
 
 /** ms that hooks may take: `slow.ms` with more than this fails when it is tried first. */
 export const limits = { requestMs: 1000, heartbeatMs: 400 };
+/** Readers get events and the row actions that they mean. */
+export const deliver = "both";
 export const schema = { min: 1, max: 2 };
 export const origins = ["https://app.example"];
 

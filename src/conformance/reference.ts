@@ -47,7 +47,7 @@ const tokenOf = (request: Request): string =>
 export async function createReference({
   vault,
   base = "/sync",
-  deliver = "both",
+  deliver = app.deliver,
   bugs = noBugs,
 }: ReferenceOptions): Promise<Reference> {
   const settings: Settings = {

@@ -45,11 +45,12 @@ interface Read {
   readonly answer: QueryAnswer;
 }
 
-/** Reads rows and the app's tables as of the same entry. */
+/** Reads rows and the app's tables as of the same entry. `isLocked`: nobody else brings the rows further meanwhile. */
 async function readOnce(
   kit: Kit,
   visit: Visit,
   handler: QueryHandler<Principal, TableSchemas, unknown>,
+  isLocked: boolean,
 ): Promise<Read | undefined> {
   const { options, states } = kit;
   const { request, url, principal, space, deadline } = visit;
@@ -57,10 +58,11 @@ async function readOnce(
   await options.storage.read(space, { limit: 0, size: 0 }, async (tx, { space: at }) => {
     let all: Rows | undefined;
     if (states !== undefined) {
-      const state = await states.lock(space, async () => {
+      const look = async () => {
         const it = await states.at(space, at);
         return { pos: it.pos, rows: rowsOf(it) };
-      });
+      };
+      const state = await (isLocked ? look() : states.lock(space, look));
       // Another request has brought the rows further meanwhile.
       if (state.pos !== at.head) return;
       all = state.rows;
@@ -94,7 +96,10 @@ export async function handleQuery(
   let read: Read | undefined;
   for (let tries = 0; read === undefined; tries += 1) {
     if (tries === 5) throw new Failure("unavailable", { retryAfter: 100 });
-    read = await readOnce(kit, visit, handler);
+    // Who writes without a pause does not keep readers out: the second time those wait.
+    const lock = tries === 0 ? undefined : kit.states?.lock;
+    const once = () => readOnce(kit, visit, handler, lock !== undefined);
+    read = await (lock === undefined ? once() : lock(visit.space, once));
   }
   const { at, answer } = read;
   checkAfter(visit, at);

@@ -7,11 +7,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createReference, type Vault } from "../../src/conformance/reference.ts";
+import { startReference } from "../../src/conformance/listen.ts";
+import { type Vault } from "../../src/conformance/reference.ts";
 import { type ConformanceReport, runConformance } from "../../src/conformance/run.ts";
 import { memoryVault, sqliteVault } from "../../src/conformance/vault.ts";
 import { bugs, cases, runWith } from "./faulty.ts";
-import { serveHere } from "./serve.ts";
 
 const notPassed = ({ results }: ConformanceReport): string[] =>
   results
@@ -23,14 +23,12 @@ const effort = { histories: 2, soak: 0.4, bootstrap: 1200, slack: 5 };
 
 /** Two processes, as it were, on the same data. */
 async function reportOn(vault: Vault): Promise<ConformanceReport> {
-  const servers = [await createReference({ vault }), await createReference({ vault })];
-  const [one, two] = await Promise.all(servers.map(({ fetch }) => serveHere(fetch)));
+  const [one, two] = [await startReference({ vault }), await startReference({ vault })];
   try {
-    const [url = "", peer = ""] = [one, two].map((it) => `${it?.origin}/sync`);
-    return await runConformance({ url, peer, level: "L3", effort });
+    return await runConformance({ url: one.url, peer: two.url, level: "L3", effort });
   } finally {
-    for (const { close } of servers) await close();
-    await Promise.all([one?.close(), two?.close()]);
+    await one.close();
+    await two.close();
   }
 }
 

@@ -140,12 +140,21 @@ export const queryCases: readonly Case[] = [
         while (performance.now() < until) await client.accept(someEvents(client, 3, items, dice));
       };
       const bodies: SyncResponse[] = [];
+      let late = 0;
       const ask = async (): Promise<void> => {
-        while (performance.now() < until) bodies.push(bodyOf(await query(t, space)));
+        while (performance.now() < until) {
+          const answer = await query(t, space);
+          // It may have no time for it now and then.
+          if (answer.status === 503) late += 1;
+          else bodies.push(bodyOf(answer));
+        }
       };
       await Promise.all([...Array.from({ length: 4 }, write), ask()]);
       const { entries } = await t.readAll(space, { cursor });
-      must("queries", bodies.length > 0, bodies.length);
+      must("most queries to be answered while others write", bodies.length > late, [
+        bodies.length,
+        late,
+      ]);
       for (const body of bodies) {
         const rows = fold(
           emptyTables(),
