@@ -14,8 +14,9 @@ export interface CollectionsOptions {
   readonly pipeline: Pipeline;
   /** Commits as one; under these ids what is committed anew. */
   commit(events: unknown, ids: readonly string[]): Receipt;
-  /** Throws where nothing is written any more. */
-  expectOpen(): void;
+  /** Throws where nothing is written any more; a promise while the data is loaded. */
+  whenOpen(): Promise<void> | undefined;
+  isEnded(): boolean;
   /** Tells the commit machine that there is something to write. */
   flush(): void;
   /** Tries at once what waits to be tried again. */
@@ -62,6 +63,25 @@ export function createCollections(options: CollectionsOptions) {
     await done;
   }
 
+  /** Whether an event is listed that the leader has not put on record yet: it may still be decided otherwise. */
+  const isUndecided = (id: string): boolean =>
+    !options.isEnded() &&
+    Array.from(follower.replica.failed).some(
+      ({ position, unit }) => position !== null && unit.some((event) => event.id === id),
+    );
+
+  /** Whoever deals with an event comes after its decision. A promise only where there is something to wait for. */
+  function whenDecided(id: string): Promise<void> | undefined {
+    if (!isUndecided(id)) return options.whenOpen();
+    return new Promise<void>((resolve) => {
+      const end = listeners.add(() => {
+        if (isUndecided(id)) return;
+        end();
+        resolve();
+      });
+    }).then(options.whenOpen);
+  }
+
   /** Of events that were committed anew here: whoever goes through a list comes to the others of a commit as well. */
   const tried = new Set<string>();
 
@@ -70,15 +90,16 @@ export function createCollections(options: CollectionsOptions) {
    * goes; whoever comes between commits it under the same ids, which is committing it once (G5).
    */
   async function commitAnew(
-    waiting: Iterable<RejectedEvent>,
+    waiting: ReadonlyMap<string, RejectedEvent>,
     id: string,
     inputOf: (event: Envelope) => unknown,
   ): Promise<void> {
-    const events = Array.from(waiting, ({ event }) => event);
-    const named = events.find((event) => event.id === id);
+    const decided = whenDecided(id);
+    if (decided !== undefined) await decided;
+    const named = waiting.get(id)?.event;
     if (named === undefined && tried.has(id)) return;
     if (named === undefined) throw missing(id);
-    options.expectOpen();
+    const events = Array.from(waiting.values(), ({ event }) => event);
     const unit = events.filter((it) => it === named || (it.tx ?? it) === named.tx);
     const inputs: unknown[] = [];
     for (const event of unit) {
@@ -89,6 +110,17 @@ export function createCollections(options: CollectionsOptions) {
     await options.commit(inputs, ids.map(anewId)).durable;
     for (const it of ids) tried.add(it);
     await dismiss("rejected", ids);
+  }
+
+  async function discard(
+    from: DismissRecord["from"],
+    id: string,
+    waiting: ReadonlyMap<string, unknown>,
+  ): Promise<void> {
+    const decided = whenDecided(id);
+    if (decided !== undefined) await decided;
+    if (!waiting.has(id)) throw missing(id);
+    await dismiss(from, [id]);
   }
 
   const subscribe = (listener: () => void): (() => void) => listeners.add(listener);
@@ -117,14 +149,12 @@ export function createCollections(options: CollectionsOptions) {
     },
     list: listRejected,
     async retry(id) {
-      await commitAnew(follower.replica.rejected.values(), id, (event) =>
+      await commitAnew(follower.replica.rejected, id, (event) =>
         todayOf(options.definition, event),
       );
     },
     async discard(id) {
-      if (!follower.replica.rejected.has(id)) throw missing(id);
-      options.expectOpen();
-      await dismiss("rejected", [id]);
+      await discard("rejected", id, follower.replica.rejected);
     },
     subscribe,
   };
@@ -134,7 +164,8 @@ export function createCollections(options: CollectionsOptions) {
     follower,
     commit: options.commit,
     commitAnew,
-    expectOpen: options.expectOpen,
+    whenOpen: options.whenOpen,
+    discard,
     dismiss,
   });
   const quarantine: Quarantine = {

@@ -378,9 +378,10 @@ export function createFollower({
       (replica.byServer()
         ? ledger.moves > longRecords
         : ledger.tail.size > longRecords || replica.logged() > longEvents),
-    /** Undecided events that are not a server's to decide. */
-    hasUndecided: () =>
-      replica.byServer() ? withoutServer(replica) !== undefined : replica.logged() > 0,
+    /** Whether there is something to fold, or to decide that is not a server's to decide. */
+    hasLeft: () =>
+      (ledger?.moves ?? 0) > 0 ||
+      (replica.byServer() ? withoutServer(replica) !== undefined : replica.logged() > 0),
   };
 }
 

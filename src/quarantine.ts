@@ -27,11 +27,16 @@ export interface QuarantineOptions {
   readonly follower: Follower;
   commit(events: readonly unknown[], ids: readonly string[]): Receipt;
   commitAnew(
-    waiting: Iterable<RejectedEvent>,
+    waiting: ReadonlyMap<string, RejectedEvent>,
     id: string,
     inputOf: (event: Envelope) => unknown,
   ): Promise<void>;
-  expectOpen(): void;
+  whenOpen(): Promise<void> | undefined;
+  discard(
+    from: DismissRecord["from"],
+    id: string,
+    waiting: ReadonlyMap<string, unknown>,
+  ): Promise<void>;
   dismiss(
     from: DismissRecord["from"],
     ids: readonly string[],
@@ -158,12 +163,13 @@ export function createQuarantine(options: QuarantineOptions) {
     async retry(id, mend) {
       if (id.startsWith(ofEvent))
         return await options.commitAnew(
-          replica.unfit.values(),
+          replica.unfit,
           id.slice(ofEvent.length),
           mend ?? ((event) => todayOf(definition, event)),
         );
       const { raw, schema: from } = find(id);
-      options.expectOpen();
+      const open = options.whenOpen();
+      if (open !== undefined) await open;
       const isMended = mend !== undefined;
       const made = isMended ? mend(raw) : raw;
       const value = made instanceof Promise ? ((await made) as unknown) : made;
@@ -204,11 +210,9 @@ export function createQuarantine(options: QuarantineOptions) {
     },
     export: () => JSON.stringify(all().map(toPlain)),
     async discard(id) {
-      const isEvent = id.startsWith(ofEvent);
-      const name = isEvent ? id.slice(ofEvent.length) : id;
-      if (!(isEvent ? replica.unfit : follower.quarantine).has(name)) throw missing(id);
-      options.expectOpen();
-      await options.dismiss(isEvent ? "rejected" : "quarantine", [name]);
+      if (id.startsWith(ofEvent))
+        await options.discard("rejected", id.slice(ofEvent.length), replica.unfit);
+      else await options.discard("quarantine", id, follower.quarantine);
     },
   };
 

@@ -238,7 +238,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         },
         log: {
           isLong: () => follower.isLong(),
-          hasUndecided: follower.hasUndecided,
+          hasLeft: () => follower.hasLeft(),
         },
         whenFull: settings.whenFull,
         memory: { allowed: () => settings.mayUseMemory && !memoryOnly },
@@ -337,7 +337,13 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     follower,
     pipeline,
     commit,
-    expectOpen,
+    whenOpen() {
+      // Whoever is told of entries while they load deals with them when they are loaded.
+      if (root.getSnapshot().value === "loading") return readiness.promise;
+      expectOpen();
+      return undefined;
+    },
+    isEnded: () => ended,
     flush: schedule,
     hurry: () => root.getSnapshot().children.commit?.send({ type: "page.returned" }),
     quarantined: (entries) => reporter.emit({ type: "quarantined", entries }),
@@ -382,6 +388,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     readiness.reject(
       new SyncError("stopped", "Expected the engine to run until the data was loaded, got stop()"),
     );
+    collections.changed();
     reporter.complete();
     publisher.clear();
   }

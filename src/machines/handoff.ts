@@ -7,7 +7,7 @@
  *  └───▲───────┘      │   ▲   └──failed──────┴────────────────────┴──┐      ┌──► resting ──idle, or log long─┐ │
  *      │              │   │ retryDelay                             ▼      │ log.grew                    ▼ │
  *      │ lost, or     │   └───────────────────────────────────── stalled  asleep ◄── folding ◄── deciding │
- *      │ fenced, or   │                                                      └ nothing undecided             │
+ *      │ fenced, or   │                                                      └ nothing left                  │
  *      └─newer────────┴───────────────────────────────────────────────────────────────────────────────────┘
  *  anywhere ── drain ──► draining: the write in flight ends ──► drained
  *
@@ -55,7 +55,7 @@ export type HandoffReport =
   | { readonly type: "storage.suspected" };
 
 export interface Input extends Owned {
-  readonly log: { isLong(): boolean; hasUndecided(): boolean };
+  readonly log: { isLong(): boolean; hasLeft(): boolean };
 }
 
 export interface Context extends Input {
@@ -83,7 +83,7 @@ export const handoffMachine = setup({
     hasMore: (_, params: { result: LeaderResult }) => params.result === "more",
     isQuota: (_, params: { error: unknown }) => failureOf(params.error) === "quota",
     isLong: ({ context }) => context.log.isLong(),
-    hasUndecided: ({ context }) => context.log.hasUndecided(),
+    hasLeft: ({ context }) => context.log.hasLeft(),
     isNewer: (_, params: { result: Recovered }) => params.result === "newer",
   },
   actions: {
@@ -265,7 +265,7 @@ export const handoffMachine = setup({
                     meta: { tid: "handoff.foldMore" },
                   },
                   // What was logged meanwhile has nobody else who would think of it.
-                  { guard: "hasUndecided", target: "resting", meta: { tid: "handoff.grown" } },
+                  { guard: "hasLeft", target: "resting", meta: { tid: "handoff.grown" } },
                   { target: "asleep", meta: { tid: "handoff.folded" } },
                 ],
                 onError: [

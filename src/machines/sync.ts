@@ -47,7 +47,7 @@ export type SyncEvent =
 export interface SyncInput {
   readonly queue: QueueView;
   readonly locks: ElectionInput["locks"];
-  readonly log: { isLong(): boolean; hasUndecided(): boolean };
+  readonly log: { isLong(): boolean; hasLeft(): boolean };
   readonly whenFull: "keep" | "reject";
   /** Whether the app wants memory where storage is unavailable. */
   readonly memory: { allowed(): boolean };

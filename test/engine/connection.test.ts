@@ -302,7 +302,7 @@ describe("a service that throws", () => {
     },
     whenFull: "keep",
     locks: { supported: () => true, hears: () => true, visible: () => true, spread: () => 0 },
-    log: { isLong: () => false, hasUndecided: () => false },
+    log: { isLong: () => false, hasLeft: () => false },
     memory: { allowed: () => false },
   } as const;
 

@@ -297,3 +297,24 @@ describe("G8 damage", () => {
     expect(shown(await lab.ready())).toEqual(shown(tab));
   });
 });
+
+it("folds what it learned of while it folded", async () => {
+  const lab = createLab();
+  await (await lab.ready()).sync.stop();
+  await lab.put("quarantine", "log/7", { raw: null, reason: "?", at: 1 });
+  const leader = await lab.ready();
+  await lab.pass(3000);
+  await leader.sync.quarantine.discard("log/7");
+  await leader.sync.commit(added("t1")).durable;
+  const held = hold();
+  leader.disk.next("lead", (run) => run());
+  leader.disk.next("lead", held.fault);
+  // Nobody tells of it: the base record comes after a gap, and is in memory only when the fold of what was before has begun.
+  const dismissal = { kind: "dismiss", tab: "other", n: 1, schema: 1, from: "quarantine" };
+  await lab.put("log", undefined, { ...dismissal, ids: ["log/8"] });
+  await lab.pass(3000);
+  held.release();
+  await lab.pass(60_000);
+  expect(leader.sync.status.role).toBe("leader");
+  expect((await lab.contents())["log"]).toEqual([]);
+});

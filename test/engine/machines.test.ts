@@ -42,7 +42,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
       locks: { supported: () => some, hears: yes, visible: yes, spread: () => 0 },
     })),
   ],
-  ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasUndecided: () => false } }],
+  ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasLeft: () => false } }],
   ["load", loadMachine, { owner }],
   ["storage", storageMachine, { owner }],
   [
@@ -52,7 +52,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
       queue: queue(false),
       whenFull: "keep",
       locks: { supported: yes, hears: yes, visible: yes, spread: () => 0 },
-      log: { isLong: () => false, hasUndecided: () => false },
+      log: { isLong: () => false, hasLeft: () => false },
       memory: { allowed: yes },
     },
   ],

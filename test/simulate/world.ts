@@ -5,7 +5,7 @@ import { type Decision } from "../../src/model/entry.ts";
 import { type Envelope } from "../../src/model/log.ts";
 import { type Receipt } from "../../src/pipeline.ts";
 import { type DevicePage, createDevice } from "../../src/testing/index.ts";
-import { type Replayed, advance } from "../model/reference.ts";
+import { type Replayed, advance, isAnew } from "../model/reference.ts";
 import { type Input, type Sync, inputOf, openApp, rowsOf, rules, scope } from "./app.ts";
 import { type Epoch, Violation, createHistory, demand, stranger } from "./history.ts";
 
@@ -124,6 +124,17 @@ export function createWorld(seed: number) {
     const { phase, quarantined } = tab.sync.status;
     demand(strangers > 0 || quarantined === 0, `${tab.page.name} finds damage where none was done`);
     if (phase === "failed" || phase === "stopped") return;
+    // What waited for a decision to be committed anew has been by now.
+    const strays = tab.sync.outbox
+      .list()
+      .filter(
+        (it) =>
+          isAnew(it) && !tab.units.some(({ events }) => events.some(({ id }) => id === it.id)),
+      );
+    const commits = new Map<string, Envelope[]>();
+    for (const it of strays)
+      commits.set(it.tx ?? it.id, [...(commits.get(it.tx ?? it.id) ?? []), it]);
+    for (const events of commits.values()) register(tab, events);
     const rows = rowsOf(tab.sync, tab.version);
     for (let at = tab.epoch; at < history.epochs.length; at += 1) {
       const epoch = history.epochs[at] as Epoch;

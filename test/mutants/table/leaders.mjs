@@ -25,6 +25,13 @@ export const leaders = [
     named: "G10 a stale leader",
   },
   {
+    id: "asleep-with-a-log",
+    why: "What was decided while a fold was written stays in the log until somebody commits again.",
+    breaks: [],
+    edits: [["(ledger?.moves ?? 0) > 0 ||", ""]],
+    tests: ["engine/fold.test.ts"],
+  },
+  {
     id: "base-record-applied-too-early",
     why: "A leader applies its base record before it knows that it was written.",
     breaks: ["G1", "G13"],

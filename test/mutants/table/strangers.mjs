@@ -442,9 +442,10 @@ export const strangers = [
     why: "An event that other code may understand is given up before anybody has decided it.",
     breaks: ["G5"],
     edits: [
+      ["if (!waiting.has(id)) throw missing(id);", ""],
       [
-        "if (!(isEvent ? replica.unfit : follower.quarantine).has(name)) throw missing(id);",
-        "if (!isEvent && !follower.quarantine.has(name)) throw missing(id);",
+        "if (!isUndecided(id)) return options.whenOpen();",
+        "if (!isUndecided(id) || id) return options.whenOpen();",
       ],
     ],
     tests: ["engine/quarantine.test.ts"],
