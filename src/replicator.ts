@@ -118,7 +118,7 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
     ...changes,
   });
 
-  /** What the answer asks for beyond decisions, if it is still about the outbox as it is (PROTOCOL §3.5). */
+  /** What the answer asks for beyond decisions, if it is still about the outbox as it is (docs/protocol.md 6.14). */
   function recovery(
     { client, events }: PushRequest,
     { stopped, results }: PushResponse,

@@ -21,7 +21,7 @@ export interface Case {
   readonly id: string;
   /** A sentence in the present tense: what the server does. */
   readonly title: string;
-  /** Of the protocol, as `§3.5`. */
+  /** Of docs/protocol.md, as `§6.2`. */
   readonly clause: string;
   readonly level: Level;
   readonly needs?: readonly Need[];

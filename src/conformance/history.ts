@@ -1,6 +1,6 @@
 /**
  * Random histories: devices that commit, push and pull over a network that loses, repeats, reorders and cuts off requests,
- * while the server restarts and is restored. Then the faults end, and the guarantees of §3.2 are checked.
+ * while the server restarts and is restored. Then the faults end, and the guarantees of the protocol are checked.
  *
  * A history is a list of steps, which a seed repeats. One that fails is made shorter before it is reported.
  */

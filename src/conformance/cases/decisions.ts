@@ -14,7 +14,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P14",
     title: "of two events with one dedupe key the second is a duplicate of the first",
-    clause: "§3.5",
+    clause: "§6.7",
     level: "L1",
     needs: ["key"],
     async run(t) {
@@ -33,7 +33,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P15",
     title: "of events with one key by several clients at once exactly one is accepted",
-    clause: "§3.5",
+    clause: "§6.7",
     level: "L1",
     needs: ["key"],
     async run(t) {
@@ -65,7 +65,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P16",
     title: "one key with two names of events is two keys",
-    clause: "§3.5",
+    clause: "§6.7",
     level: "L1",
     needs: ["key"],
     async run(t) {
@@ -78,7 +78,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P17",
     title: "the events of one commit are accepted side by side, also while others push",
-    clause: "§3.5",
+    clause: "§6.8",
     level: "L1",
     needs: ["tx"],
     async run(t) {
@@ -105,7 +105,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P18",
     title: "of a commit with a rejected event nothing is accepted",
-    clause: "§3.5",
+    clause: "§6.8",
     level: "L1",
     needs: ["tx"],
     async run(t) {
@@ -137,7 +137,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P19",
     title: "an event that is too large does not hold up the others",
-    clause: "§3.12",
+    clause: "§13.1",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -171,7 +171,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P20",
     title: "a batch over the limit is refused with 413 and the limits, and nothing of it applied",
-    clause: "§3.12",
+    clause: "§13.1",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -186,7 +186,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P21",
     title: "a body over the limit is refused with 413 without being read to its end",
-    clause: "§3.12",
+    clause: "§13.1",
     level: "L1",
     async run(t) {
       const { bodyBytes } = t.info.limits;
@@ -216,7 +216,7 @@ export const decisionCases: readonly Case[] = [
   {
     id: "P23",
     title: "an id twice in a batch is one entry",
-    clause: "§3.5 G1",
+    clause: "§6.2",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());

@@ -41,7 +41,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H1",
     title: "info parses and lists protocol 1",
-    clause: "§3.4",
+    clause: "§4.1",
     level: "L1",
     async run(t) {
       const answer = await t.ask("/info");
@@ -58,7 +58,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H2",
     title: "a request without Sssync-Protocol is refused with 400",
-    clause: "§3.4",
+    clause: "§5.2",
     level: "L1",
     async run(t) {
       same("the code", errorOf(await pushWith(t, { protocol: null }), 400), "bad_request");
@@ -67,7 +67,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H3",
     title: "an unknown protocol is refused with 426 and the supported ones",
-    clause: "§3.11",
+    clause: "§5.2",
     level: "L1",
     async run(t) {
       const answer = await pushWith(t, { protocol: "999" });
@@ -84,7 +84,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H4",
     title: "each error has a body with a code, is not cached, and names the protocol",
-    clause: "§3.4",
+    clause: "§5.5",
     level: "L1",
     async run(t) {
       const space = t.space();
@@ -107,7 +107,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H5",
     title: "members that it does not know are ignored",
-    clause: "§3.4",
+    clause: "§5.3",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -122,7 +122,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H6",
     title: "another content type is refused with 415",
-    clause: "§3.11",
+    clause: "§5.6",
     level: "L1",
     async run(t) {
       same(
@@ -135,7 +135,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H7",
     title: "malformed JSON is refused with 400, and nothing is applied",
-    clause: "§3.11",
+    clause: "§5.6",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -156,7 +156,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H8",
     title: "a CORS preflight allows the headers, and answers expose theirs",
-    clause: "§3.4",
+    clause: "§5.7",
     level: "L1",
     async run(t) {
       const { origin } = t.target;
@@ -188,7 +188,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H9",
     title: "a body in gzip is taken, or refused with 415",
-    clause: "§3.4",
+    clause: "§5.6",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -205,7 +205,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H10",
     title: "methods that an address does not have are refused with 405",
-    clause: "§3.11",
+    clause: "§5.7",
     level: "L1",
     async run(t) {
       const space = t.space();
@@ -228,7 +228,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H11",
     title: "bad names of spaces are refused with 400 or 404",
-    clause: "§3.4",
+    clause: "§5.1",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -251,7 +251,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H12",
     title: "text comes out as it went in, or is refused",
-    clause: "§3.4",
+    clause: "§5.6",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -282,7 +282,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H13",
     title: "numbers come out as they went in, or are refused",
-    clause: "§3.4",
+    clause: "§5.6",
     level: "L1",
     async run(t) {
       const space = t.space();
@@ -321,7 +321,7 @@ export const httpCases: readonly Case[] = [
   {
     id: "H14",
     title: "a schema that it does not take is refused with 409 and the supported ones",
-    clause: "§3.11",
+    clause: "§5.8",
     level: "L1",
     async run(t) {
       const { schema } = t.info;

@@ -28,7 +28,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V1",
     title: "a stream begins with hello within a second",
-    clause: "§3.8",
+    clause: "§9.1",
     level: "L3",
     async run(t) {
       const client = t.client(t.space());
@@ -45,7 +45,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V2",
     title: "a push by one user pokes another within a second",
-    clause: "§3.8",
+    clause: "§9.2",
     level: "L3",
     async run(t) {
       const space = t.space();
@@ -57,7 +57,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V3",
     title: "the head of a poke is not below the position of the push",
-    clause: "§3.8",
+    clause: "§9.2",
     level: "L3",
     async run(t) {
       const client = t.client(t.space());
@@ -72,7 +72,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V4",
     title: "a stream from an older cursor tells at once that there is more",
-    clause: "§3.8",
+    clause: "§9.1",
     level: "L3",
     async run(t) {
       const client = t.client(t.space());
@@ -87,7 +87,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V5",
     title: "pages of a stream follow on each other, and are those of a pull",
-    clause: "§3.8",
+    clause: "§9.3",
     level: "L3",
     async run(t) {
       const client = t.client(t.space());
@@ -116,7 +116,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V6",
     title: "a sign of life comes within 2.5 heartbeats",
-    clause: "§3.8",
+    clause: "§9.4",
     level: "L3",
     seconds: 160,
     async run(t) {
@@ -128,7 +128,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V7",
     title: "events are sent when they happen, not kept until there are more",
-    clause: "§3.8",
+    clause: "§9.2",
     level: "L3",
     async run(t) {
       const client = t.client(t.space());
@@ -146,7 +146,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V8",
     title: "when its token expires a stream ends, and cannot be opened again with it",
-    clause: "§3.8",
+    clause: "§9.5",
     level: "L3",
     needs: ["control"],
     alone: true,
@@ -170,7 +170,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V9",
     title: "a server that goes down says bye, and when to come back",
-    clause: "§3.8",
+    clause: "§9.5",
     level: "L3",
     needs: ["control"],
     alone: true,
@@ -189,7 +189,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V10",
     title: "20 streams of one user are served or refused, none hangs",
-    clause: "§3.12",
+    clause: "§9.5",
     level: "L3",
     async run(t) {
       const space = t.space();
@@ -217,7 +217,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V11",
     title: "nothing is told of other spaces",
-    clause: "§3.16",
+    clause: "§9.2",
     level: "L3",
     async run(t) {
       const [own, other] = [t.client(t.space()), t.client(t.space())];
@@ -236,7 +236,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V12",
     title: "a cursor that needs a reset is told so on the stream, or refused with 409",
-    clause: "§3.8",
+    clause: "§9.1",
     level: "L3",
     async run(t) {
       const other = t.client(t.space());
@@ -260,7 +260,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V13",
     title: "a stream that the client left is let go",
-    clause: "§3.8",
+    clause: "§9.5",
     level: "L3",
     needs: ["control"],
     // Streams are counted for all spaces together.
@@ -287,7 +287,7 @@ export const liveCases: readonly Case[] = [
   {
     id: "V14",
     title: "a push at one process pokes a stream at another",
-    clause: "§6.1",
+    clause: "§9.6",
     level: "L3",
     needs: ["peer"],
     async run(t) {

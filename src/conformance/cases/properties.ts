@@ -102,7 +102,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C1",
     title: "histories of devices on a bad network end well (G1–G7)",
-    clause: "§3.2",
+    clause: "§3.1",
     level: "L2",
     seconds: 120,
     run: (t) => histories(t, new Set(network), t.effort.seed * 1000),
@@ -110,7 +110,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C2",
     title: "they do with restarts, compaction and changed permissions (G1–G7)",
-    clause: "§3.2",
+    clause: "§3.3",
     level: "L2",
     needs: ["control"],
     alone: true,
@@ -125,7 +125,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C3",
     title: "they do with restores from backups (G8)",
-    clause: "§3.2",
+    clause: "§3.8",
     level: "L2",
     needs: ["control"],
     alone: true,
@@ -140,7 +140,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C4",
     title: "two new readers get the same bytes, and come to the same rows",
-    clause: "§3.2 G2",
+    clause: "§3.2",
     level: "L2",
     async run(t) {
       const client = t.client(t.space());
@@ -153,7 +153,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C5",
     title: "how events are put into batches does not change the log",
-    clause: "§3.5",
+    clause: "§6.2",
     level: "L2",
     async run(t) {
       const dice = diceOf(t.effort.seed);
@@ -174,7 +174,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C6",
     title: "sending again what was decided changes nothing",
-    clause: "§3.5 G1",
+    clause: "§3.1",
     level: "L2",
     async run(t) {
       const dice = diceOf(t.effort.seed);
@@ -201,7 +201,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C7",
     title: "whatever is sent, the answer is no 5xx, and in JSON",
-    clause: "§3.11",
+    clause: "§12.1",
     level: "L2",
     seconds: 60,
     async run(t) {
@@ -221,7 +221,7 @@ export const propertyCases: readonly Case[] = [
   {
     id: "C8",
     title: "a new device starts from many events within 30 s",
-    clause: "§3.12",
+    clause: "§13.2",
     level: "L2",
     seconds: 120,
     async run(t) {

@@ -71,7 +71,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L1",
     title: "an empty space is an empty page with a cursor",
-    clause: "§3.6",
+    clause: "§7.1",
     level: "L2",
     async run(t) {
       const space = t.space();
@@ -89,7 +89,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L2",
     title: "many small pages are what one large page is",
-    clause: "§3.6",
+    clause: "§7.2",
     level: "L2",
     async run(t) {
       const { client, start } = await cursors(t, 53);
@@ -104,7 +104,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L3",
     title: "pages of one entry lead to the end",
-    clause: "§3.6",
+    clause: "§7.2",
     level: "L2",
     async run(t) {
       const { client, start } = await cursors(t, 12);
@@ -116,7 +116,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L4",
     title: "the entries after a cursor do not change",
-    clause: "§3.6",
+    clause: "§7.2",
     level: "L2",
     async run(t) {
       const { client, start } = await cursors(t, 5);
@@ -130,7 +130,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L5",
     title: "at the end there is an empty page at the same position",
-    clause: "§3.6",
+    clause: "§7.2",
     level: "L2",
     async run(t) {
       const { client, start, end } = await cursors(t);
@@ -146,7 +146,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L6",
     title: "positions rise from page to page, up to head",
-    clause: "§3.1",
+    clause: "§7.2",
     level: "L2",
     async run(t) {
       const { client, start } = await cursors(t, 30);
@@ -171,7 +171,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L7",
     title: "an author gets its own entries",
-    clause: "§3.6",
+    clause: "§7.7",
     level: "L2",
     async run(t) {
       const client = t.client(t.space());
@@ -187,7 +187,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L8",
     title: "what is no cursor is refused with 400 or 409, and brings no data",
-    clause: "§3.6",
+    clause: "§7.4",
     level: "L2",
     async run(t) {
       const { client, end } = await cursors(t);
@@ -213,7 +213,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L9",
     title: "a cursor of another space needs a reset",
-    clause: "§3.6 G8",
+    clause: "§7.4",
     level: "L2",
     async run(t) {
       const [one, other] = [await cursors(t, 4), await cursors(t, 6)];
@@ -224,7 +224,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L10",
     title: "`from` is the cursor that was sent",
-    clause: "§3.6 G9",
+    clause: "§7.2",
     level: "L2",
     async run(t) {
       const { client, start, end } = await cursors(t);
@@ -237,7 +237,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L11",
     title: "a long poll returns at a push, and is an empty page when its time is over",
-    clause: "§3.6",
+    clause: "§7.6",
     level: "L2",
     needs: ["wait"],
     async run(t) {
@@ -260,7 +260,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L12",
     title: "no page is longer than the limit in bytes",
-    clause: "§3.12",
+    clause: "§7.3",
     level: "L2",
     async run(t) {
       const { pageBytes } = t.info.limits;
@@ -289,7 +289,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L13",
     title: "a reader misses nothing while others write",
-    clause: "§3.1 G9",
+    clause: "§7.2",
     level: "L2",
     seconds: 60,
     async run(t) {
@@ -326,7 +326,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L14",
     title: "times of the server do not go back, and those of clients are left alone",
-    clause: "§3.13",
+    clause: "§7.7",
     level: "L2",
     async run(t) {
       const client = t.client(t.space());
@@ -352,7 +352,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L15",
     title: "tokens in `seen` are verified as the cursor is",
-    clause: "§3.6 G2",
+    clause: "§7.5",
     level: "L2",
     async run(t) {
       const [one, other] = [await cursors(t, 3), await cursors(t, 5)];
@@ -366,7 +366,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L16",
     title: "a limit that makes no sense is put right, or refused with 400",
-    clause: "§3.6",
+    clause: "§7.3",
     level: "L2",
     async run(t) {
       const { client, start } = await cursors(t, 3);
@@ -387,7 +387,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L17",
     title: "readers with pages of different sizes come to the same rows",
-    clause: "§3.2 G2",
+    clause: "§3.2",
     level: "L2",
     async run(t) {
       const client = t.client(t.space());
@@ -407,7 +407,7 @@ export const pullCases: readonly Case[] = [
   {
     id: "L18",
     title: "the actions of entries come to the rows that their events mean",
-    clause: "§3.6",
+    clause: "§7.7",
     level: "L2",
     needs: ["actions"],
     async run(t) {

@@ -11,7 +11,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P1",
     title: "an event is accepted at a position, and head is not below it",
-    clause: "§3.5",
+    clause: "§6.1",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -26,7 +26,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P2",
     title: "a full batch keeps its order, at rising positions",
-    clause: "§3.5",
+    clause: "§6.2",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -51,7 +51,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P3",
     title: "the same request gets the same answer, and the log has it once",
-    clause: "§3.5 G1",
+    clause: "§6.2",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -72,7 +72,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P4",
     title: "a batch that begins with decided events goes on after them",
-    clause: "§3.5",
+    clause: "§6.2",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -93,7 +93,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P5",
     title: "a rejected event does not stop those after it",
-    clause: "§3.5",
+    clause: "§6.4",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -108,7 +108,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P6",
     title: "a rejected event stays rejected when it would be allowed by now",
-    clause: "§3.5 G5",
+    clause: "§6.4",
     level: "L1",
     needs: ["control"],
     async run(t) {
@@ -126,7 +126,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P7",
     title: "a gap stops with 409 sequence_gap and the expected number",
-    clause: "§3.5 G7",
+    clause: "§6.3",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -143,7 +143,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P8",
     title: "a gap within a batch leaves the events before it decided",
-    clause: "§3.5 G7",
+    clause: "§6.3",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -159,7 +159,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P9",
     title: "a used number with another id stops with 409 client_conflict",
-    clause: "§3.5",
+    clause: "§6.3",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -182,7 +182,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P10",
     title: "an id that was decided keeps its decision under a new client",
-    clause: "§3.5 G1",
+    clause: "§6.2",
     level: "L1",
     async run(t) {
       const old = t.client(t.space());
@@ -199,7 +199,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P11",
     title: "a new client has to start at 1",
-    clause: "§3.5",
+    clause: "§6.3",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -211,7 +211,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P12",
     title: "an unknown event is rejected, and its number is used",
-    clause: "§3.5",
+    clause: "§6.4",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -226,7 +226,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P13",
     title: "an invalid payload is rejected, with the place",
-    clause: "§3.5",
+    clause: "§6.6",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -243,7 +243,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P22",
     title: "a push without events is refused with 400",
-    clause: "§4",
+    clause: "§6.1",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -254,7 +254,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P24",
     title: "what only the server may say of an event is not taken from the client",
-    clause: "§3.16",
+    clause: "§16.4",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -274,7 +274,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P25",
     title: "the data of a rejection by the app comes through, again and again",
-    clause: "§3.11",
+    clause: "§6.6",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -290,7 +290,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P30",
     title: "numbers at the end of the range are handled, those beyond refused with 400",
-    clause: "§4",
+    clause: "§6.1",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -306,7 +306,7 @@ export const pushCases: readonly Case[] = [
   {
     id: "P32",
     title: "an event of an older version is brought up to date, or rejected",
-    clause: "§3.5",
+    clause: "§6.6",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());

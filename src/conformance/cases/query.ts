@@ -37,7 +37,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q1",
     title: "a query gives a response of the protocol",
-    clause: "§3.9",
+    clause: "§10.1",
     level: "L0",
     needs: ["query"],
     async run(t) {
@@ -47,7 +47,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q2",
     title: "where there is a log, a query has position and token",
-    clause: "§3.9 Q1",
+    clause: "§10.1",
     level: "L2",
     needs: ["query"],
     async run(t) {
@@ -63,7 +63,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q3",
     title: "the token of a query is good in `seen`",
-    clause: "§3.9 Q3",
+    clause: "§10.1",
     level: "L2",
     needs: ["query"],
     async run(t) {
@@ -82,7 +82,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q4",
     title: "what has not changed is 304, with the position as of which that is so",
-    clause: "§3.9 Q6",
+    clause: "§10.3",
     level: "L2",
     needs: ["query"],
     async run(t) {
@@ -103,7 +103,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q5",
     title: "what has changed is 200, with another ETag and a larger position",
-    clause: "§3.9",
+    clause: "§10.3",
     level: "L2",
     needs: ["query"],
     async run(t) {
@@ -125,7 +125,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q6",
     title: "the position is honest: the rows are the log up to it, also while others write",
-    clause: "§3.9 Q3 G2",
+    clause: "§10.1",
     level: "L2",
     needs: ["query"],
     seconds: 60,
@@ -169,7 +169,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q7",
     title: "an answer is never older than Sssync-After",
-    clause: "§3.9 Q2",
+    clause: "§10.2",
     level: "L2",
     needs: ["query"],
     async run(t) {
@@ -186,7 +186,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q8",
     title: "rows that were deleted are not in it, and `removed` names no row that is",
-    clause: "§3.9 Q5",
+    clause: "§10.4",
     level: "L2",
     needs: ["query"],
     async run(t) {
@@ -204,7 +204,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q9",
     title: "what depends on the user is private, and varies by who asks",
-    clause: "§3.9",
+    clause: "§10.3",
     level: "L0",
     needs: ["query"],
     async run(t) {
@@ -219,7 +219,7 @@ export const queryCases: readonly Case[] = [
   {
     id: "Q10",
     title: "as actions it comes to the rows that it has as a snapshot",
-    clause: "§3.9",
+    clause: "§10.4",
     level: "L0",
     needs: ["query"],
     async run(t) {

@@ -26,7 +26,7 @@ export const raceCases: readonly Case[] = [
   {
     id: "P26",
     title: "a hook that fails decides nothing; sent again, the event is decided once",
-    clause: "§6",
+    clause: "§6.10",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -60,7 +60,7 @@ export const raceCases: readonly Case[] = [
   {
     id: "P27",
     title: "a push whose connection broke is in the log once when it is sent again",
-    clause: "§3.5 G1",
+    clause: "§6.10",
     level: "L1",
     async run(t) {
       const space = t.space();
@@ -82,7 +82,7 @@ export const raceCases: readonly Case[] = [
   {
     id: "P28",
     title: "100 identical requests at once have one effect and equal answers",
-    clause: "§3.5 G1",
+    clause: "§3.1",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -96,7 +96,7 @@ export const raceCases: readonly Case[] = [
   {
     id: "P29",
     title: "50 clients that push at once are all in the log, each in its order",
-    clause: "§3.5 G7",
+    clause: "§15.1",
     level: "L1",
     async run(t) {
       const space = t.space();
@@ -130,7 +130,7 @@ export const raceCases: readonly Case[] = [
   {
     id: "P31",
     title: "what was answered is there: a pull after the answer has it",
-    clause: "§3.5",
+    clause: "§6.9",
     level: "L2",
     async run(t) {
       const client = t.client(t.space());

@@ -60,7 +60,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X1",
     title: "without a token each way in is 401",
-    clause: "§3.16",
+    clause: "§16.1",
     level: "L1",
     async run(t) {
       for (const ask of [{ as: null }, { bearer: "not-a-token" }, { bearer: "" }])
@@ -70,7 +70,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X2",
     title: "with an expired token each way in is 401 token_expired",
-    clause: "§3.11",
+    clause: "§16.1",
     level: "L1",
     async run(t) {
       for (const answer of await ways(t, t.space(), { as: "X" }))
@@ -80,7 +80,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X3",
     title: "a space of A alone is closed to B, and does not tell B whether it exists",
-    clause: "§3.16",
+    clause: "§16.2",
     level: "L1",
     async run(t) {
       const space = t.space("A");
@@ -99,7 +99,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X4",
     title: "a client id belongs to who used it first",
-    clause: "§3.16",
+    clause: "§16.3",
     level: "L1",
     async run(t) {
       const space = t.space();
@@ -115,7 +115,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X5",
     title: "who may only read may not push",
-    clause: "§3.16",
+    clause: "§16.2",
     level: "L1",
     async run(t) {
       const client = t.client(t.space(), { as: "R" });
@@ -126,7 +126,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X6",
     title: "`__proto__` is refused at any depth, and changes nothing",
-    clause: "§3.16",
+    clause: "§16.5",
     level: "L1",
     async run(t) {
       for (let depth = 0; depth <= 5; depth += 1) {
@@ -145,7 +145,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X7",
     title: "`constructor.prototype` is refused, and a plain field `constructor` kept",
-    clause: "§3.16",
+    clause: "§16.5",
     level: "L1",
     async run(t) {
       const bad = await pushRaw(t, `{"constructor":{"prototype":{"polluted":true}}}`);
@@ -164,7 +164,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X8",
     title: "names of what every object has are no names of events",
-    clause: "§3.16",
+    clause: "§16.5",
     level: "L1",
     async run(t) {
       for (const name of ["__proto__", "toString", "constructor", "valueOf", "hasOwnProperty"]) {
@@ -180,7 +180,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X9",
     title: "10,000 levels are refused with 400 within a second",
-    clause: "§3.12",
+    clause: "§13.1",
     level: "L1",
     async run(t) {
       for (const meta of [nest("1", 10_000), "[".repeat(10_000) + "]".repeat(10_000)]) {
@@ -196,7 +196,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X10",
     title: "a body that grows beyond the limit when unpacked is refused with 413",
-    clause: "§3.12",
+    clause: "§13.1",
     level: "L1",
     async run(t) {
       const chunk = " ".repeat(64 * 1024);
@@ -210,7 +210,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X11",
     title: "who pushes too much gets 429 and Retry-After, and may go on after it",
-    clause: "§3.11",
+    clause: "§12.2",
     level: "L1",
     needs: ["control"],
     alone: true,
@@ -241,7 +241,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X12",
     title: "a token in the address is not looked at",
-    clause: "§3.16",
+    clause: "§16.1",
     level: "L1",
     async run(t) {
       const { A } = t.target.tokens;
@@ -256,7 +256,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X13",
     title: "line breaks and the like in ids are refused, and reach no header",
-    clause: "§3.16",
+    clause: "§16.6",
     level: "L1",
     async run(t) {
       for (const id of [
@@ -293,7 +293,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X14",
     title: "what went wrong inside is not told: no stack, no paths",
-    clause: "§3.16",
+    clause: "§16.6",
     level: "L1",
     async run(t) {
       const client = t.client(t.space());
@@ -310,7 +310,7 @@ export const securityCases: readonly Case[] = [
   {
     id: "X15",
     title: "when a permission is taken away the next pull is 403, and streams end",
-    clause: "§3.8",
+    clause: "§9.5",
     level: "L3",
     needs: ["control"],
     async run(t) {

@@ -34,7 +34,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S1",
     title: "after compaction an older cursor needs a reset, and the answer is not cached",
-    clause: "§3.6",
+    clause: "§7.4",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -52,7 +52,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S2",
     title: "after compaction a new reader gets a snapshot, which with the tail is all there was",
-    clause: "§3.7 G2",
+    clause: "§7.1",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -69,7 +69,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S3",
     title: "the pages of a snapshot share a position, and can be fetched again",
-    clause: "§3.7",
+    clause: "§8.1",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -91,7 +91,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S4",
     title: "what is pushed while a snapshot is read comes once, after it",
-    clause: "§3.7",
+    clause: "§8.2",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -117,7 +117,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S5",
     title: "a snapshot that was not read to its end can be started anew; an unknown one is gone",
-    clause: "§3.7",
+    clause: "§8.2",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -132,7 +132,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S6",
     title: "after a restore from a backup a cursor from beyond it has diverged",
-    clause: "§3.6 G8",
+    clause: "§7.4",
     level: "L2",
     needs: ["control"],
     alone: true,
@@ -149,7 +149,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S7",
     title: "it has diverged also when the log has grown past it since",
-    clause: "§3.6 G8",
+    clause: "§7.4",
     level: "L2",
     needs: ["control"],
     alone: true,
@@ -169,7 +169,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S8",
     title: "a cursor from before the backup stays good",
-    clause: "§3.6 G8",
+    clause: "§7.4",
     level: "L2",
     needs: ["control"],
     alone: true,
@@ -189,7 +189,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S9",
     title: "decisions outlive the entries: a resend after compaction gets the same ones",
-    clause: "§3.15 G1",
+    clause: "§15.2",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -206,7 +206,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S10",
     title: "head, decisions and numbers of clients outlive a restart",
-    clause: "§3.1 G1",
+    clause: "§15.3",
     level: "L1",
     needs: ["control"],
     alone: true,
@@ -230,7 +230,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S11",
     title: "rows that were deleted are not in a snapshot",
-    clause: "§3.7",
+    clause: "§8.1",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -250,7 +250,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S12",
     title: "after a new epoch a cursor needs a reset",
-    clause: "§3.1",
+    clause: "§7.4",
     level: "L2",
     needs: ["control"],
     async run(t) {
@@ -267,7 +267,7 @@ export const snapshotCases: readonly Case[] = [
   {
     id: "S13",
     title: "an older client is told which schemas there are; it syncs again when its own is taken",
-    clause: "§3.11",
+    clause: "§5.8",
     level: "L1",
     needs: ["control"],
     alone: true,
