@@ -1,17 +1,22 @@
 /** The services that the machines name, made from the ports. They do what a machine decided, and report. */
 import { fromCallback, fromPromise } from "xstate";
 import { SyncError } from "./errors.ts";
-import { createLead } from "./lead.ts";
+import { type Lead, createLead } from "./lead.ts";
 import { handoffActors } from "./leader.ts";
 import { type PersisterCommand, commitMachine } from "./machines/commit.ts";
 import { failureOf } from "./machines/common.ts";
 import { type LockCommand, electionMachine } from "./machines/election.ts";
 import { type ReadMode, type ReadReport, loadMachine } from "./machines/load.ts";
+import { type ServerView } from "./machines/progress.ts";
+import { replicationMachine } from "./machines/replication.ts";
 import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
 import { createBaseIndex } from "./model/base-index.ts";
 import { encodeRecord } from "./model/packed.ts";
 import { freshMeta } from "./model/stored.ts";
 import { repairMeta } from "./repair.ts";
+import { replicationActors } from "./replication.ts";
+import { createReplicator } from "./replicator.ts";
+import { createHttp } from "./services/http.ts";
 import { type Picture, readDisk } from "./services/reader.ts";
 import { type Connection } from "./services/ports.ts";
 import {
@@ -324,8 +329,18 @@ function electionActors(shared: Shared) {
   return electionMachine.provide({ actors: { lock, heart }, actions: { poke: () => tabs.poke() } });
 }
 
+function serverActors(shared: Shared, view: ServerView, lead: Lead) {
+  const { server, environment, schema } = shared;
+  if (server === undefined) return replicationMachine;
+  const { network, clock, lifecycle } = environment;
+  const { url, auth } = server;
+  shared.replicator = createReplicator(shared, lead);
+  const http = createHttp({ network, clock, url, auth, schema, online: () => lifecycle.online() });
+  return replicationActors(http, shared.replicator, view);
+}
+
 /** The machines with their services, for the root. */
-export function provideActors(shared: Shared, acts: CommitActs) {
+export function provideActors(shared: Shared, view: ServerView, acts: CommitActs) {
   const lead = createLead(shared);
   return {
     storage: storageActors(shared),
@@ -333,6 +348,7 @@ export function provideActors(shared: Shared, acts: CommitActs) {
     commit: commitActors(shared, acts),
     election: electionActors(shared),
     handoff: handoffActors(shared, lead),
+    replication: serverActors(shared, view, lead),
   };
 }
 

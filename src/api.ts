@@ -39,10 +39,29 @@ export interface SyncConfig<T extends TableSchemas, E extends EventDefinitions> 
    * when there is space again. `reject`: they are taken back, and their receipts reject with `storage_full`.
    */
   readonly whenFull?: "keep" | "reject";
+  /** Who decides, and where other devices' changes come from. Default: nobody but this device. */
+  readonly server?: ServerConfig<T, E>;
   /** Sees every event and transition of the engine's actors. What it throws is ignored. */
   readonly inspect?: (event: InspectionEvent) => void;
   /** The ports to the outside. Default: the browser's. */
   readonly environment?: Environment;
+}
+
+/** A server of sssync/1. */
+export interface ServerConfig<T extends TableSchemas, E extends EventDefinitions> {
+  /** Of the space: `https://host/sync/me`, or `/sync/me` on the page's own host. */
+  readonly url: string;
+  /** Gives the token that requests carry, or nothing; asked when one is needed, and again when it is refused. */
+  readonly auth?: () => string | undefined | Promise<string | undefined>;
+  /** How changes of others are heard of: over a stream (default), by asking every 10 s (`poll`), or every minute (`false`). */
+  readonly live?: boolean | "poll";
+  /**
+   * Makes events of the rows that this device decided before it had a server. They take the place of the rows, and are sent
+   * like any others. Until it is configured such a device does not sync.
+   */
+  readonly adopt?: (tables: {
+    readonly [N in keyof T & string]: readonly RowOf<T, N>[];
+  }) => readonly EventInput<E>[];
 }
 
 /** One event for `commit`. */
@@ -80,7 +99,11 @@ export interface Fault {
     | "load_delayed"
     | "load_failed"
     | "outdated"
-    | "data_lost";
+    | "data_lost"
+    | "unauthorized"
+    | "forbidden"
+    | "incompatible"
+    | "adoption_required";
   /** What is going on, in words for a person. */
   readonly message: string;
   /** ms since the epoch. */
@@ -91,8 +114,20 @@ export interface SyncStatus {
   readonly phase: "loading" | "ready" | "degraded" | "outdated" | "failed" | "stopped";
   readonly role: "candidate" | "leader" | "follower";
   readonly storage: "opening" | "open" | "blocked" | "full" | "lost" | "memory" | "unavailable";
-  /** `off`: no server is configured. */
-  readonly sync: "off";
+  /**
+   * What the leader does with the server, the gravest that holds. `off`: no server is configured, or nobody leads yet.
+   */
+  readonly sync:
+    | "off"
+    | "idle"
+    | "live"
+    | "pulling"
+    | "pushing"
+    | "offline"
+    | "backoff"
+    | "unauthorized"
+    | "forbidden"
+    | "incompatible";
   /** Events that this tab committed and that have no decision yet. */
   readonly pending: number;
   /** When the oldest of them was committed: ms since the epoch. */
@@ -103,6 +138,7 @@ export interface SyncStatus {
   readonly behind: number;
   /** Rows that the leader writes anew for this version of the app, in the background; null when there are none. */
   readonly migration: { readonly done: number; readonly total: number } | null;
+  /** When the leader last had all that the server had: ms since the epoch. */
   readonly lastSyncedAt: number | null;
   /** Messages from other tabs that were not understood, and dropped. */
   readonly ignored: number;
@@ -176,6 +212,8 @@ export type SyncEmitted =
   /** Entries of the quarantine that are new. */
   | { readonly type: "quarantined"; readonly entries: readonly QuarantineEntry[] }
   | { readonly type: "fault"; readonly fault: Fault }
+  /** Events that were decided against, just now: told in every tab. */
+  | { readonly type: "rejected"; readonly events: readonly RejectedEvent[] }
   /**
    * The stored data was cleared, or thrown away by the browser as damaged, and this tab started over: so many rows are
    * gone, and so many events of this tab that had no decision yet were kept, and are stored again.

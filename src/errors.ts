@@ -20,6 +20,8 @@ export type SyncErrorCode =
   | "impure_materializer"
   /** `commit` was called inside a materializer. */
   | "reentrant"
+  /** `commit` of more than the server takes: one event, or all of one commit. */
+  | "too_large"
   /** `commit` before `ready`. */
   | "not_ready"
   /** The engine was stopped, or stops. */

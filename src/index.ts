@@ -9,6 +9,7 @@ export type {
   EventInput,
   Fault,
   QuarantineEntry,
+  ServerConfig,
   SyncActor,
   SyncConfig,
   SyncEmitted,
@@ -48,6 +49,7 @@ export type {
   LifecycleEvent,
   LifecyclePort,
   LockPort,
+  NetworkPort,
   RandomPort,
   StoragePort,
 } from "./services/ports.ts";

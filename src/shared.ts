@@ -3,7 +3,6 @@ import { type QuarantineEntry, type SyncExport } from "./api.ts";
 import { type Follower } from "./follower.ts";
 import { type Damage } from "./model/admit.ts";
 import { type Definition } from "./model/definition.ts";
-import { type Row } from "./model/log.ts";
 import { type Pipeline } from "./pipeline.ts";
 import {
   type Connection,
@@ -14,13 +13,8 @@ import {
 } from "./services/ports.ts";
 import { type Replicator } from "./replicator.ts";
 import { type Picture } from "./services/reader.ts";
+import { type ServerSettings } from "./settings.ts";
 import { type Tabs } from "./tabs.ts";
-
-/** What the engine's data has to know of the server that is configured. */
-export interface ServerAccess {
-  /** Makes events of rows that were decided on the device before there was a server. */
-  readonly adopt: ((tables: Readonly<Record<string, readonly Row[]>>) => unknown) | undefined;
-}
 
 export interface Shared {
   readonly name: string;
@@ -51,7 +45,7 @@ export interface Shared {
   /** What is stored, as it is, when nothing of it was understood. */
   unreadable: SyncExport["unreadable"];
   /** Where a server is configured. */
-  readonly server: ServerAccess | undefined;
+  readonly server: ServerSettings | undefined;
   replicator: Replicator | undefined;
   readonly randomName: () => string;
   /** Tells the app that data is gone. */

@@ -1,4 +1,5 @@
 import { type Fault, type SyncSnapshot, type SyncStatus } from "./api.ts";
+import { type SyncFacts } from "./uplink.ts";
 import { type TableSchemas } from "./model/definition.ts";
 
 /** What the status is derived from: states of machines, and counts. */
@@ -21,6 +22,7 @@ export interface StatusFacts {
   readonly reason: string | undefined;
   /** Why data is gone. */
   readonly lost: string | undefined;
+  readonly server: SyncFacts;
   readonly now: number;
 }
 
@@ -63,6 +65,13 @@ const words: Readonly<Record<Fault["code"], string>> = {
   load_failed: "The stored data could not be read. Nothing was changed.",
   data_lost: "Data that this app had stored on this device is gone.",
   outdated: "A newer version of this app has used this data. Reload the page.",
+  unauthorized:
+    "The server does not know who this is. Changes are kept here; sign in again to send them.",
+  forbidden: "The server does not let this user in. Changes are kept here.",
+  incompatible:
+    "This version of the app and the server do not understand each other. Changes are kept here; reload the page.",
+  adoption_required:
+    "This device had data before it had a server, and the app does not say what becomes of it. Nothing is sent.",
 };
 
 /** Apart from a refusal: nobody said no, and what helps is another thing. */
@@ -79,7 +88,7 @@ function faultOf(facts: StatusFacts, storage: SyncStatus["storage"]): Fault["cod
   if (storage === "lost") return "storage_lost";
   if (facts.commit === "delayed") return "write_delayed";
   if (facts.slow) return "load_delayed";
-  return facts.lost === undefined ? undefined : "data_lost";
+  return facts.lost === undefined ? facts.server.fault : "data_lost";
 }
 
 function phaseOf({ root, memoryOnly }: StatusFacts): SyncStatus["phase"] {
@@ -103,7 +112,11 @@ export function deriveStatus(facts: StatusFacts, last: SyncStatus | undefined): 
       ? ""
       : [
           storage === "unavailable" && facts.storage === "hung" ? hungWords : words[code],
-          code === "data_lost" ? facts.lost : facts.reason,
+          code === "data_lost"
+            ? facts.lost
+            : code === facts.server.fault
+              ? facts.server.message
+              : facts.reason,
         ]
           .filter(Boolean)
           .join(" ");
@@ -112,14 +125,14 @@ export function deriveStatus(facts: StatusFacts, last: SyncStatus | undefined): 
     phase: phaseOf(facts),
     role: roleOf(facts),
     storage,
-    sync: "off",
+    sync: facts.root === "stopped" ? "off" : facts.server.sync,
     pending: facts.pending,
     oldestPendingAt: facts.oldestPendingAt,
     rejected: facts.rejected,
     quarantined: facts.quarantined,
     behind: facts.behind,
     migration: facts.migration,
-    lastSyncedAt: null,
+    lastSyncedAt: facts.server.syncedAt,
     ignored: facts.ignored,
     fault:
       code === undefined

@@ -14,6 +14,7 @@ import { type Json } from "./model/json.ts";
 import { type Receipt, createPipeline } from "./pipeline.ts";
 import { callSafely, createPublisher } from "./publisher.ts";
 import { enlist, expectFree } from "./registry.ts";
+import { createReadiness } from "./readiness.ts";
 import { createReporter } from "./reporter.ts";
 import { browserEnvironment } from "./services/browser-environment.ts";
 import { createMemoryStorage } from "./services/memory-storage.ts";
@@ -22,6 +23,7 @@ import { configFor, isDevelopment, readSettings } from "./settings.ts";
 import { type Shared } from "./shared.ts";
 import { type StatusFacts } from "./status.ts";
 import { createTabs } from "./tabs.ts";
+import { createUplink } from "./uplink.ts";
 
 /** One for all engines of the page: they share its globals. */
 let pageEnvironment: Environment | undefined;
@@ -32,25 +34,13 @@ const quietly =
   (event: InspectionEvent): void =>
     callSafely(() => inspect(event));
 
-/** A promise with its settlers, whose rejection is never unhandled. */
-function createReadiness() {
-  let settle: { resolve(): void; reject(error: SyncError): void } | undefined;
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  promise.catch(() => undefined);
-  return {
-    promise,
-    resolve: () => settle?.resolve(),
-    reject: (error: SyncError) => settle?.reject(error),
-  };
-}
-
 /** What `live` says where nothing is live. */
 const idle = { connection: "connected", commits: "flowing" } as const;
 
 const leaving: ReadonlySet<LifecycleEvent> = new Set(["pagehide", "freeze"]);
 const returning: ReadonlySet<LifecycleEvent> = new Set(["pageshow", "resume", "visible"]);
+/** Moments at which it is worth asking the server. */
+const waking: ReadonlySet<LifecycleEvent> = new Set([...returning, "online"]);
 
 /**
  * Starts the engine of this tab: it opens the device's data, keeps it in memory and on disk, and in step with other tabs.
@@ -110,8 +100,10 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       const { key: id, ...rest } = damage;
       return { id, ...rest, at: clock.now() };
     },
+    rejected: (events) => reporter.emit({ type: "rejected", events }),
     signal(signal) {
       // On the way of every commit of a leader: two machine events cost more than the commit, and mean nothing to most states.
+      if (signal.type === "log.grew") uplink.grew();
       if (signal.type !== "log.grew" || wakesLeader()) send(signal);
     },
   });
@@ -137,6 +129,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         ? undefined
         : { p: 1, incarnation: follower.incarnation, tab, schema },
     term: () => shared.term,
+    news: () => uplink.news(),
+    poked() {
+      uplink.poked();
+      if (shared.term !== undefined) send({ type: "wake" });
+    },
     position: () => follower.position(),
     received: (position, record) => follower.receive(position, record),
     heard: (position) => follower.hear(position),
@@ -144,10 +141,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     newer: () => send({ type: "schema.newer" }),
     left: () => follower.index.outdated(),
     migrating: (left) => follower.setMigration(left),
-    leader(alive, term) {
+    leader(alive, term, server) {
       // Whoever leads by a later term has fenced this tab.
       if (shared.term !== undefined && term > shared.term) send({ type: "term.lost" });
       leaderSeen = alive;
+      uplink.hear(server);
       if (alive) send({ type: "heartbeat.seen" });
       touch();
     },
@@ -177,7 +175,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     reason: undefined,
     unkept: new Map(),
     unreadable: [],
-    server: undefined,
+    server: settings.server,
     replicator: undefined,
     randomName,
     lost(rows, kept, reason) {
@@ -188,7 +186,17 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     },
   };
 
-  const actors = provideActors(shared, {
+  const uplink = createUplink({
+    server: settings.server,
+    schema,
+    environment,
+    replicator: () => shared.replicator,
+    machine: () => root.getSnapshot().children.replication,
+    poke: () => tabs.poke(),
+    tell: () => tabs.beat(),
+  });
+
+  const actors = provideActors(shared, uplink.view, {
     acknowledge: ({ event }) =>
       callSafely(() => {
         const { n, position } = groupOf(event);
@@ -240,6 +248,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
           isLong: () => follower.isLong(),
           hasLeft: () => follower.hasLeft(),
         },
+        server: uplink.view,
         whenFull: settings.whenFull,
         memory: { allowed: () => settings.mayUseMemory && !memoryOnly },
       },
@@ -289,6 +298,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       ignored,
       reason: shared.reason,
       lost,
+      server: uplink.facts(leaderSeen && !doubted),
       now: clock.now(),
     };
   }
@@ -322,6 +332,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
   function commit(input: unknown, ids?: readonly string[]): Receipt {
     expectOpen();
     const unit = toUnit(definition, input, createEventId, clock.now(), ids);
+    uplink.check(unit);
     const { entry, replaced, noops, changes } = replica.commit(unit);
     const { receipt, unwritten } = pipeline.add(entry, replaced);
     if (unwritten !== undefined) replica.forget(unwritten);
@@ -363,6 +374,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       // What was said meanwhile was not heard.
       if (follower.incarnation !== "") follower.look();
     }
+    if (event === "hidden") send({ type: "look" });
+    if (!waking.has(event)) return;
+    send({ type: "wake" });
+    // Who leads may not have been told.
+    if (settings.server !== undefined && shared.term === undefined) tabs.poke();
   }
 
   const release: (() => void)[] = [];
@@ -377,6 +393,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       const subscription = child?.subscribe({ next: touch, error: () => undefined });
       release.push(() => subscription?.unsubscribe());
     }
+    release.push(uplink.start());
   }
 
   /** The root has ended: everything is released, what is not durable is not promised. */

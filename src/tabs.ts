@@ -8,7 +8,7 @@
 import { admit } from "./model/admit.ts";
 import { type Definition } from "./model/definition.ts";
 import { type LogRecord } from "./model/log.ts";
-import { type MessageHead, decodeMessage } from "./model/messages.ts";
+import { type MessageHead, type ServerNews, decodeMessage } from "./model/messages.ts";
 import { encodeRecord, sizeOf } from "./model/packed.ts";
 import { type Channel, type ChannelPort } from "./services/ports.ts";
 
@@ -26,7 +26,11 @@ export interface TabsOptions {
   /** Has the disk read. */
   look(): void;
   newer(): void;
-  leader(alive: boolean, term: number): void;
+  leader(alive: boolean, term: number, server?: ServerNews): void;
+  /** What this tab, when it leads, tells of the server. */
+  news(): ServerNews | undefined;
+  /** Somebody looks at the app in another tab. */
+  poked(): void;
   /** Rows that the leader still has to migrate, as it says. */
   left(): number;
   migrating(left: number): void;
@@ -50,7 +54,9 @@ export function createTabs(options: TabsOptions) {
     if (term === undefined) return;
     const left = options.left();
     const rest = left > 0 ? { left } : {};
-    post({ kind: "heartbeat", term, position: options.position(), ...rest });
+    const server = options.news();
+    const news = server === undefined ? {} : { server };
+    post({ kind: "heartbeat", term, position: options.position(), ...rest, ...news });
   }
 
   function receive(raw: unknown): void {
@@ -92,10 +98,11 @@ export function createTabs(options: TabsOptions) {
       case "heartbeat":
         // One of older code knows nothing of it.
         if (message.schema === head.schema) options.migrating(message.left ?? 0);
-        options.leader(true, message.term);
+        options.leader(true, message.term, message.server);
         options.heard(message.position);
         return;
       case "poke":
+        options.poked();
         beat();
         return;
       case "bye":

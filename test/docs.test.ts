@@ -27,7 +27,9 @@ import * as solid from "../src/adapters/solid.ts";
 import { commitMachine } from "../src/machines/commit.ts";
 import { electionMachine } from "../src/machines/election.ts";
 import { handoffMachine } from "../src/machines/handoff.ts";
+import { liveMachine } from "../src/machines/live.ts";
 import { loadMachine } from "../src/machines/load.ts";
+import { replicationMachine } from "../src/machines/replication.ts";
 import { storageMachine } from "../src/machines/storage.ts";
 import { syncMachine } from "../src/machines/sync.ts";
 import * as protocol from "../src/protocol/index.ts";
@@ -259,6 +261,8 @@ const machines = {
   commit: commitMachine,
   election: electionMachine,
   handoff: handoffMachine,
+  replication: replicationMachine,
+  live: liveMachine,
 };
 
 interface Node {

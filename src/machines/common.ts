@@ -5,7 +5,10 @@ export interface Owned {
   readonly owner: AnyActorRef;
 }
 
-/** Tells the owner. */
+/**
+ * Tells the owner. Where the owner assigns, send with `sendTo`: an action of ours that sends runs the owner inside of it, where
+ * XState takes the owner's own actions for a mistake.
+ */
 export const tell =
   (event: AnyEventObject) =>
   ({ context }: { context: Owned }): void => {

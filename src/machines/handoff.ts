@@ -21,7 +21,7 @@
  * 8. A new connection, or a write that is never answered: fence and recover again. Without a connection, wait for one.
  * 9. Where there is no space to decide or fold, commits go on, and it is tried again after `fullDelay`: nothing was changed.
  */
-import { assign, setup } from "xstate";
+import { assign, sendTo, setup } from "xstate";
 import {
   type Owned,
   backoff,
@@ -48,6 +48,8 @@ export type HandoffEvent =
 
 export type HandoffReport =
   | { readonly type: "handoff.serving" }
+  /** It serves no longer, for now or for good. */
+  | { readonly type: "handoff.suspended" }
   | { readonly type: "handoff.following" }
   | { readonly type: "handoff.drained" }
   | { readonly type: "term.lost" }
@@ -89,7 +91,8 @@ export const handoffMachine = setup({
   actions: {
     count: assign({ attempts: ({ context }) => context.attempts + 1 }),
     forget: assign({ attempts: 0 }),
-    tellServing: tell({ type: "handoff.serving" }),
+    tellServing: sendTo(({ context }) => context.owner, { type: "handoff.serving" }),
+    tellSuspended: sendTo(({ context }) => context.owner, { type: "handoff.suspended" }),
     tellFollowing: tell({ type: "handoff.following" }),
     tellDrained: tell({ type: "handoff.drained" }),
     tellTermLost: tell({ type: "term.lost" }),
@@ -197,6 +200,7 @@ export const handoffMachine = setup({
         },
         serving: {
           entry: "tellServing",
+          exit: "tellSuspended",
           initial: "resting",
           states: {
             resting: {

@@ -26,6 +26,9 @@ import { type Died, maxIterations } from "./common.ts";
 import { type Input as ElectionInput, type ElectionReport, electionMachine } from "./election.ts";
 import { type HandoffReport, handoffMachine } from "./handoff.ts";
 import { type LoadReport, loadMachine } from "./load.ts";
+import { type ServerView } from "./progress.ts";
+import { type ReplicationReport } from "./replication-words.ts";
+import { replicationMachine } from "./replication.ts";
 import { type StorageReport, storageMachine } from "./storage.ts";
 
 export type SyncEvent =
@@ -34,6 +37,7 @@ export type SyncEvent =
   | CommitReport
   | ElectionReport
   | HandoffReport
+  | ReplicationReport
   | Died
   | { readonly type: "gap.found"; readonly position: number }
   | { readonly type: "log.grew" }
@@ -42,12 +46,15 @@ export type SyncEvent =
   | { readonly type: "schema.newer" }
   | { readonly type: "page.leaving" }
   | { readonly type: "page.returned" }
+  | { readonly type: "wake" }
+  | { readonly type: "look" }
   | { readonly type: "stop" };
 
 export interface SyncInput {
   readonly queue: QueueView;
   readonly locks: ElectionInput["locks"];
   readonly log: { isLong(): boolean; hasLeft(): boolean };
+  readonly server: ServerView;
   readonly whenFull: "keep" | "reject";
   /** Whether the app wants memory where storage is unavailable. */
   readonly memory: { allowed(): boolean };
@@ -70,6 +77,7 @@ export const syncMachine = setup({
       commit: "commit";
       election: "election";
       handoff: "handoff";
+      replication: "replication";
     };
   },
   actors: {
@@ -78,6 +86,7 @@ export const syncMachine = setup({
     commit: commitMachine,
     election: electionMachine,
     handoff: handoffMachine,
+    replication: replicationMachine,
   },
   delays: { stopDeadline: 5000, slowDelay: 10_000 },
   guards: { mayUseMemory: ({ context }) => context.memory.allowed() },
@@ -101,6 +110,7 @@ export const syncMachine = setup({
     tellStorage: sendTo("storage", ({ event }) => event),
     tellElection: sendTo("election", ({ event }) => event),
     tellHandoff: sendTo("handoff", ({ event }) => event),
+    tellReplication: sendTo("replication", ({ event }) => event),
     tellCommit: sendTo("commit", ({ event }) => event),
     /** Provided: from now on storage is memory. */
     useMemory: () => undefined,
@@ -147,6 +157,12 @@ export const syncMachine = setup({
       input: ({ context }) => ({ owner: context.self, log: context.log }),
       onError: { target: ".failed", meta: { tid: "sync.handoffDied" } },
     },
+    {
+      id: "replication",
+      src: "replication",
+      input: ({ context }) => ({ owner: context.self, server: context.server }),
+      onError: { target: ".failed", meta: { tid: "sync.replicationDied" } },
+    },
   ],
   on: {
     stop: { target: ".stopping", meta: { tid: "sync.stop" } },
@@ -166,6 +182,10 @@ export const syncMachine = setup({
     "election.won": { actions: "tellHandoff", meta: { tid: "sync.won" } },
     "election.lost": { actions: "tellHandoff", meta: { tid: "sync.lost" } },
     "log.grew": { actions: "tellHandoff", meta: { tid: "sync.grew" } },
+    "handoff.serving": { actions: "tellReplication", meta: { tid: "sync.serving" } },
+    "handoff.suspended": { actions: "tellReplication", meta: { tid: "sync.suspended" } },
+    wake: { actions: "tellReplication", meta: { tid: "sync.wake" } },
+    look: { actions: "tellReplication", meta: { tid: "sync.look" } },
     "page.leaving": { actions: ["tellCommit", "tellElection"], meta: { tid: "sync.leaving" } },
     "page.returned": {
       actions: ["tellStorage", "tellCommit", "tellElection"],

@@ -6,6 +6,18 @@ const text = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
 
 const head = { p: v.literal(1), incarnation: text, tab: text, schema: whole };
 
+const syncWords = [
+  "idle",
+  "live",
+  "pulling",
+  "pushing",
+  "offline",
+  "backoff",
+  "unauthorized",
+  "forbidden",
+  "incompatible",
+] as const;
+
 const message = v.variant("kind", [
   /** The log grew: `record` is what stands at `position`; without it, read the log. */
   v.object({
@@ -14,19 +26,36 @@ const message = v.variant("kind", [
     position: whole,
     record: v.optional(v.unknown()),
   }),
-  /** The leader lives; `position` is how far it knows the log, `left` how many rows it still has to migrate. */
+  /**
+   * The leader lives; `position` is how far it knows the log, `left` how many rows it still has to migrate, `server` what it
+   * does with the server.
+   */
   v.object({
     kind: v.literal("heartbeat"),
     ...head,
     term: whole,
     position: whole,
     left: v.optional(whole),
+    server: v.optional(
+      v.object({
+        sync: v.picklist(syncWords),
+        fault: v.optional(
+          v.picklist(["unauthorized", "forbidden", "incompatible", "adoption_required"]),
+        ),
+        message: v.optional(v.pipe(v.string(), v.maxLength(1000))),
+        syncedAt: v.nullable(whole),
+        limits: v.object({ events: whole, eventBytes: whole, bytes: whole }),
+      }),
+    ),
   }),
-  /** Asks the leader to show itself. */
+  /** Asks the leader to show itself, and to look whether the server has something new. */
   v.object({ kind: v.literal("poke"), ...head }),
   /** The leader is about to release the lock. */
   v.object({ kind: v.literal("bye"), ...head, term: whole }),
 ]);
+
+/** What a leader tells of the server. */
+export type ServerNews = NonNullable<Extract<Message, { kind: "heartbeat" }>["server"]>;
 
 export type Message = v.InferOutput<typeof message>;
 

@@ -32,23 +32,10 @@ import {
   protocolVersion,
   statusOf,
 } from "../protocol/index.ts";
+import { type Answer } from "../model/verdict.ts";
 import { type ClockPort, type NetworkPort } from "./ports.ts";
 
-/** What was answered. */
-export type Answer<T> =
-  | { readonly tag: "ok"; readonly value: T }
-  | Refusal
-  | { readonly tag: "offline"; readonly reason: string }
-  | { readonly tag: "timeout" }
-  | { readonly tag: "invalid"; readonly reason: string };
-
-export interface Refusal {
-  readonly tag: "refused";
-  readonly status: number;
-  readonly error: WireError;
-  /** Whether the server said it, and not only the status. */
-  readonly known: boolean;
-}
+type NoAnswer = Exclude<Answer<never>, { readonly tag: "ok" }>;
 
 /** Of a stream: what it gave, and any sign of life. */
 export type LiveSign = LiveEvent | { readonly event: "alive" };
@@ -93,7 +80,7 @@ const offline = (reason: string): { readonly tag: "offline"; readonly reason: st
   reason,
 });
 
-const refused = (status: number, error: WireError, known: boolean): Refusal => ({
+const refused = (status: number, error: WireError, known: boolean): NoAnswer => ({
   tag: "refused",
   status,
   error,
@@ -203,7 +190,7 @@ export function createHttp(options: HttpOptions): Http {
     signal: AbortSignal,
     more: Record<string, string>,
     init: RequestInit = {},
-  ): Promise<Response | Exclude<Answer<never>, { readonly tag: "ok" }>> {
+  ): Promise<Response | NoAnswer> {
     if (network === null) return offline("no network port");
     const headers = await headersOf(more);
     if (headers === null)

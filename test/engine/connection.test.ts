@@ -12,6 +12,7 @@ import {
   hold,
   hungAndNotStored,
 } from "../support/faulty-storage.ts";
+import { serverView } from "../support/server-view.ts";
 import { type Tab, added, createLab, shown, stateOf } from "../support/lab.ts";
 
 const count = ({ disk }: Tab, operation: string): number =>
@@ -300,6 +301,7 @@ describe("a service that throws", () => {
       isLastInFlight: () => false,
       isOpen: () => true,
     },
+    server: serverView(),
     whenFull: "keep",
     locks: { supported: () => true, hears: () => true, visible: () => true, spread: () => 0 },
     log: { isLong: () => false, hasLeft: () => false },

@@ -4,12 +4,17 @@ import { getAdjacencyMap, getStateNodes } from "xstate/graph";
 import { commitMachine } from "../../src/machines/commit.ts";
 import { electionMachine } from "../../src/machines/election.ts";
 import { handoffMachine } from "../../src/machines/handoff.ts";
+import { liveMachine } from "../../src/machines/live.ts";
 import { loadMachine } from "../../src/machines/load.ts";
+import { replicationMachine } from "../../src/machines/replication.ts";
 import { storageMachine } from "../../src/machines/storage.ts";
 import { syncMachine } from "../../src/machines/sync.ts";
+import { errorCodes, statusOf } from "../../src/protocol/index.ts";
+import { serverView } from "../support/server-view.ts";
 
 const owner = createEmptyActor();
 const yes = (): boolean => true;
+const no = (): boolean => false;
 
 const queue = (queued: boolean, flying = !queued) => ({
   hasQueued: () => queued,
@@ -24,6 +29,45 @@ const emptying = () => {
   let asked = 0;
   return { ...queue(true), hasQueued: () => (asked += 1) % 2 === 1 };
 };
+
+const configured = (undecided: number, over: Parameters<typeof serverView>[0] = {}) =>
+  serverView({
+    configured: true,
+    look: () => ({ ...serverView().look(), undecided, cursor: "c" }),
+    ...over,
+  });
+const blocked = (): ReturnType<ReturnType<typeof serverView>["look"]> => ({
+  ...serverView().look(),
+  blocked: "adoption",
+});
+const outlooks = [
+  serverView(),
+  configured(0),
+  configured(1),
+  configured(1, { online: no, watched: no, chance: () => 1 }),
+  configured(0, { adopts: true, look: blocked }),
+  configured(0, { look: blocked }),
+];
+
+const log = { mode: "log", epoch: "e", from: "c", cursor: "d", pos: 1, head: 2, more: false };
+const snapshot = { ...log, mode: "snapshot", data: {}, snapshot: "s" };
+const pushed = [{ id: "event-1", seq: 1, name: "a", payload: {}, at: 0 }];
+const request = { client: "client-1", events: pushed };
+const refusing = (status: number, code: string, known = true) => ({
+  tag: "refused",
+  status,
+  error: { code, retryAfter: 6000 },
+  known,
+});
+/** Whatever a server, or something on the way, may answer. */
+const answers = [
+  { tag: "offline", reason: "" },
+  { tag: "timeout" },
+  { tag: "invalid", reason: "" },
+  ...errorCodes.map((code) => refusing(statusOf(code), code)),
+  refusing(413, "too_large", false),
+];
+const outcomes = ["done", "nothing", "fenced"];
 
 /** With the inputs that together make every state a place where a machine rests. */
 const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = [
@@ -43,13 +87,22 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
     })),
   ],
   ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasLeft: () => false } }],
+  [
+    "live",
+    liveMachine,
+    ...(["stream", "poll", "none"] as const).flatMap((mode) =>
+      [yes, no].map((watched) => ({ owner, mode, view: { watched, chance: () => 0 } })),
+    ),
+  ],
   ["load", loadMachine, { owner }],
+  ["replication", replicationMachine, ...outlooks.map((server) => ({ owner, server }))],
   ["storage", storageMachine, { owner }],
   [
     "sync",
     syncMachine,
     {
       queue: queue(false),
+      server: serverView(),
       whenFull: "keep",
       locks: { supported: yes, hears: yes, visible: yes, spread: () => 0 },
       log: { isLong: () => false, hasLeft: () => false },
@@ -91,6 +144,55 @@ const cases: Readonly<Record<string, readonly object[]>> = {
   "xstate.done.actor.decide": [{ output: "done" }, { output: "more" }, { output: "fenced" }],
   "xstate.error.actor.fold": [{ error: { kind: "quota" } }, { error: { kind: "lost" } }],
   "xstate.done.actor.fold": ["done", "more", "nothing", "fenced"].map((output) => ({ output })),
+  "xstate.done.actor.attempt": [
+    { tag: "send", request },
+    { tag: "send", request: { ...request, events: [...pushed, ...pushed] } },
+    { tag: "nothing" },
+    { tag: "fenced" },
+    { tag: "oversize", ids: ["event-1"] },
+  ].map((output) => ({ output })),
+  "xstate.done.actor.push": [
+    { tag: "ok", value: { epoch: "e", head: 3, results: [] } },
+    { tag: "ok", value: { epoch: "e", head: 3, results: [], stopped: { code: "unavailable" } } },
+    ...answers,
+  ].map((output) => ({ output })),
+  "xstate.done.actor.pull": [
+    { tag: "ok", value: { ...log, entries: [] } },
+    { tag: "ok", value: { ...log, entries: [{ pos: 1, ts: 1 }], more: true } },
+    { tag: "ok", value: { ...snapshot, next: null } },
+    { tag: "ok", value: { ...snapshot, next: "2" } },
+    ...answers,
+  ].map((output) => ({ output })),
+  "xstate.done.actor.page": [
+    { tag: "ok", value: { ...snapshot, next: null } },
+    { tag: "ok", value: { ...snapshot, next: "2" } },
+    ...answers,
+  ].map((output) => ({ output })),
+  "xstate.done.actor.record": [...outcomes, "rotate", "resend"].map((output) => ({ output })),
+  "xstate.done.actor.apply": [
+    ...outcomes,
+    "stale",
+    { incompatible: "x", before: 0 },
+    { incompatible: "x", before: 2 },
+  ].map((output) => ({ output })),
+  "xstate.done.actor.swap": [...outcomes, { incompatible: "x", before: 0 }].map((output) => ({
+    output,
+  })),
+  "xstate.done.actor.note": outcomes.map((output) => ({ output })),
+  "xstate.done.actor.refuse": outcomes.map((output) => ({ output })),
+  "xstate.done.actor.rotate": outcomes.map((output) => ({ output })),
+  "xstate.done.actor.adopt": outcomes.map((output) => ({ output })),
+  "xstate.done.actor.info": [{ output: { tag: "timeout" } }],
+  "xstate.done.actor.renew": [{ output: true }, { output: false }],
+  "live.poked": [{ head: 5 }],
+  "live.page": [{ page: { ...log, entries: [] } }, { page: { ...log, from: "z", entries: [] } }],
+  "stream.hello": [{ heartbeat: 20_000 }],
+  "stream.poke": [{ head: 5 }],
+  "stream.page": [{ page: log }],
+  "stream.ended": ["bye", "short", "cut", "unoffered"].map((how) => ({ how, retryAfter: 0 })),
+  "xstate.done.actor.longPoll": ["bye", "short", "cut", "unoffered"].map((how) => ({
+    output: { how, retryAfter: 0, page: log },
+  })),
   "gap.found": [{ position: 1 }],
   "write.done": [{ n: 1, position: 1 }],
   "ensure.done": [{ n: 1, position: null }],

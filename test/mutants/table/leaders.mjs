@@ -153,8 +153,8 @@ export const leaders = [
     breaks: ["G13"],
     edits: [
       [
-        "options.leader(true, message.term);",
-        "options.leader(true, message.term);\n        if (head.p === 1) return;",
+        "options.leader(true, message.term, message.server);",
+        "options.leader(true, message.term, message.server);\n        if (head.p === 1) return;",
       ],
     ],
     tests: ["engine/hints.test.ts"],
