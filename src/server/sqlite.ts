@@ -306,6 +306,8 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
       closed = true;
       clearInterval(timer);
       await running;
+      // The file alone is whole then: it can be copied.
+      if (!writer.inTransaction) writer.all("pragma wal_checkpoint(truncate)");
       for (const db of [writer, reader, ...idle.splice(0)]) db.close();
     },
   };
