@@ -31,6 +31,9 @@ async function readAll(stream: ReadableStream<Uint8Array>, most: number): Promis
   return whole;
 }
 
+const gunzip = () =>
+  new DecompressionStream("gzip") as unknown as ReadableWritablePair<Uint8Array, Uint8Array>;
+
 /** The value of a JSON body, and the bytes that it had. Throws `Failure`. */
 export async function readBody(
   request: Request,
@@ -48,11 +51,7 @@ export async function readBody(
   if (body === null) throw new Failure("bad_request", { message: "Expected a body" });
   let raw: Uint8Array;
   try {
-    const gunzip = new DecompressionStream("gzip") as unknown as ReadableWritablePair<
-      Uint8Array,
-      Uint8Array
-    >;
-    raw = await readAll(encoding === "gzip" ? body.pipeThrough(gunzip) : body, bytes);
+    raw = await readAll(encoding === "gzip" ? body.pipeThrough(gunzip()) : body, bytes);
   } catch (error) {
     if (error instanceof Failure) throw error;
     // The peer went away, or it is no gzip: either way nothing was read that could have an effect.

@@ -75,12 +75,23 @@ function sha256(text: string): Uint8Array {
   return new Uint8Array(out.buffer);
 }
 
-/** base64url without padding. */
-export const base64url = (bytes: Uint8Array): string =>
-  btoa(String.fromCodePoint(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** base64url without padding. Not by `btoa`: it would cost more than the hash. */
+export function base64url(bytes: Uint8Array): string {
+  let text = "";
+  let held = 0;
+  let bits = 0;
+  for (const byte of bytes) {
+    held = (held << 8) | byte;
+    for (bits += 8; bits >= 6;) {
+      bits -= 6;
+      text += letters[(held >> bits) & 63];
+    }
+    held &= 63;
+  }
+  return bits === 0 ? text : text + letters[(held << (6 - bits)) & 63];
+}
 
 /** The first `bytes` of a SHA-256, as base64url. */
 export const digest = (text: string, bytes: number): string =>

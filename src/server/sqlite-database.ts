@@ -42,7 +42,8 @@ export interface Database {
   close(): void;
 }
 
-function check(parameters: readonly SqlValue[]): readonly SqlValue[] {
+/** Refuses what would end the process: for parameters that an app chose. */
+export function checkValues(parameters: readonly SqlValue[]): readonly SqlValue[] {
   for (const it of parameters) {
     const isFine =
       it === null || ["string", "number", "bigint"].includes(typeof it) || it instanceof Uint8Array;
@@ -70,9 +71,9 @@ function wrap(connection: Connection): Database {
       return connection.inTransaction;
     },
     exec: (sql) => void connection.exec(sql),
-    run: (sql, ...parameters) => prepared(sql).run(check(parameters)).changes,
-    get: (sql, ...parameters) => prepared(sql).get(check(parameters)) as Row | undefined,
-    all: (sql, ...parameters) => prepared(sql).all(check(parameters)) as Row[],
+    run: (sql, ...parameters) => prepared(sql).run(parameters).changes,
+    get: (sql, ...parameters) => prepared(sql).get(parameters) as Row | undefined,
+    all: (sql, ...parameters) => prepared(sql).all(parameters) as Row[],
     close() {
       statements.clear();
       connection.close();

@@ -13,6 +13,7 @@ import {
   type Database,
   type Row,
   type SqlValue,
+  checkValues,
   loadDriver,
   prepareConnection,
   prepareTables,
@@ -105,9 +106,9 @@ function lend(db: Database): { readonly tx: SqliteTx; revoke(): void } {
   };
   return {
     tx: {
-      run: (sql, ...parameters) => use(() => db.run(sql, ...parameters)),
-      get: (sql, ...parameters) => use(() => db.get(sql, ...parameters)),
-      all: (sql, ...parameters) => use(() => db.all(sql, ...parameters)),
+      run: (sql, ...parameters) => use(() => db.run(sql, ...checkValues(parameters))),
+      get: (sql, ...parameters) => use(() => db.get(sql, ...checkValues(parameters))),
+      all: (sql, ...parameters) => use(() => db.all(sql, ...checkValues(parameters))),
     },
     revoke: () => {
       over = true;

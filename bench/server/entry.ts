@@ -1,0 +1,5 @@
+/** What the measurements of the server use of this package, for one bundle. */
+export { createSyncServer } from "../../src/server/index.ts";
+export { sqlite } from "../../src/server/sqlite.ts";
+export { defineEvent } from "../../src/index.ts";
+export * as v from "valibot";
