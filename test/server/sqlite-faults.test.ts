@@ -40,7 +40,7 @@ const want = { client: "client-aa", ids: [], keys: [], writes: true };
 test("G1 loses nothing that was acknowledged, and keeps no halves, when processes are killed", async () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const outDir = join(folder, "child");
-  const ssr = join(root, "test/server/child.ts");
+  const ssr = join(root, "test/server/killed/main.ts");
   await build({
     root,
     configFile: false,
@@ -56,7 +56,7 @@ test("G1 loses nothing that was acknowledged, and keeps no halves, when processe
       [1, 2].map(async (no) => {
         const child = spawn(
           process.execPath,
-          [join(outDir, "child.js"), file, `client-${pair}${no}`],
+          [join(outDir, "main.js"), file, `client-${pair}${no}`],
           {
             stdio: ["ignore", "pipe", "inherit"],
           },

@@ -1,7 +1,7 @@
 /** A process that pushes commits of two events until it is killed, and tells each id that was acknowledged. */
 import process from "node:process";
-import { sqlite } from "../../src/server/sqlite.ts";
-import { createWriter, serve } from "./app.ts";
+import { sqlite } from "../../../src/server/sqlite.ts";
+import { createWriter, serve } from "../app.ts";
 
 const [file = "", client = ""] = process.argv.slice(2);
 const server = serve({ storage: await sqlite({ file }) });
