@@ -49,11 +49,11 @@ export type ReplicationReport =
   | { readonly type: "term.lost" }
   | { readonly type: "storage.suspected" };
 
-interface Input extends Owned {
+export interface Input extends Owned {
   readonly server: ServerView;
 }
 
-interface Context extends Input, Progress {}
+export interface Context extends Input, Progress {}
 
 /** A write, by what it is for. */
 export type Step = "attempt" | "record" | "refuse" | "note" | "rotate" | "apply" | "swap" | "adopt";
