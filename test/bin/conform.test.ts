@@ -1,6 +1,5 @@
 import { createServer } from "node:http";
 import { type AddressInfo } from "node:net";
-import { readFileSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { runCli } from "../../src/bin/cli.ts";
 import { startReference } from "../../src/conformance/listen.ts";
@@ -62,6 +61,12 @@ test("what is skipped is no pass with --all", async () => {
   expect(code).toBe(1);
 });
 
+test("--only that names no case of the level is no pass", async () => {
+  const { code, err } = await conform(await reference(), "--level", "L1", "--only", "V1");
+  expect(err).toContain("Expected --only to name cases");
+  expect(code).toBe(1);
+});
+
 test("the reference server is started and tested in one go", async () => {
   const { code, out } = await conform("--reference", "memory", "--only", "H1,V14");
   expect(out).toContain("2 passed, 0 failed, 0 skipped");
@@ -115,18 +120,4 @@ test.each([
   expect(err).toContain(message);
   expect(err).toContain("Usage: sssync conform URL");
   expect(code).toBe(2);
-});
-
-/** Names of options in a text. Of the four tokens the first and the last stand for all. */
-const optionsIn = (text: string): string[] =>
-  Array.from(new Set(Array.from(text.matchAll(/--[a-z]+(?:-[a-z])?/g), ([it]) => it)))
-    .filter((it) => it !== "--help" && !/--token-[br]/.test(it))
-    .toSorted();
-
-test("each option of the usage stands in the documentation, and the other way round", async () => {
-  const { code, out } = await conform("--help");
-  expect(code).toBe(0);
-  const page = readFileSync(new URL("../../docs/conformance.md", import.meta.url), "utf8");
-  const table = page.slice(page.indexOf("\n## Options\n"), page.indexOf("\n## The suite itself\n"));
-  expect(optionsIn(table)).toEqual(optionsIn(out));
 });

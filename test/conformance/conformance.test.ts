@@ -2,7 +2,6 @@
  * The conformance suite, tested: the reference server passes it over HTTP, and each case is there for a reason: some bug
  * makes it fail. `npm run conform:matrix` runs all cases against all bugs.
  */
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,23 +68,3 @@ test.concurrent.each(Array.from(bugs))(
   },
   30_000,
 );
-
-test("each case stands in the documentation, with its clause, level and needs", () => {
-  const page = readFileSync(new URL("../../docs/conformance.md", import.meta.url), "utf8");
-  const list = page.slice(page.indexOf("\n## Cases\n"));
-  const rows = Array.from(list.matchAll(/^\| ([A-Z]\d+) .*\|$/gm), ([row]) =>
-    row
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-  expect(rows).toEqual(
-    cases.map(({ id, title, clause, level, needs = [] }) => [
-      id,
-      title,
-      clause,
-      level,
-      needs.join(", "),
-    ]),
-  );
-});

@@ -1,5 +1,6 @@
 // @ts-check
 import { commits } from "./table/commits.mjs";
+import { conformance } from "./table/conformance.mjs";
 import { leaders } from "./table/leaders.mjs";
 import { rows } from "./table/rows.mjs";
 import { simulated } from "./table/simulated.mjs";
@@ -18,4 +19,5 @@ export const mutants = [
   ...strangers,
   ...versions,
   ...simulated,
+  ...conformance,
 ];

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { memory } from "../../src/server/index.ts";
 import { call, createWriter, events, materializers, request, serve, tables } from "./app.ts";
 
 const rows = { events, tables, materializers };
@@ -67,4 +68,36 @@ test("asks who it is, and whether they may", async () => {
   expect((await closed(request("items"), "no-entry")).status).toBe(403);
   const broken = server.query(() => Promise.reject(new Error("secret")));
   expect((await broken(request("items"), "one")).status).toBe(503);
+});
+
+test("answers a query while others write without a pause", async () => {
+  const storage = memory();
+  const writer = createWriter();
+  const pushes: Promise<unknown>[] = [];
+  let isAsked = false;
+  const busy: typeof storage = {
+    ...storage,
+    // Whenever the query has read the head, somebody pushes, and gets as far as they may.
+    read: (space, want, use) =>
+      storage.read(space, want, async (tx, found) => {
+        if (isAsked && use !== undefined) {
+          const done: unknown[] = [];
+          const push = writer.push(server, space, [writer.add(`more${pushes.length}`)]);
+          pushes.push(push.finally(() => done.push(push)));
+          for (let turn = 0; turn < 1000 && done.length === 0; turn += 1)
+            await new Promise(setImmediate);
+        }
+        await use?.(tx, found);
+      }),
+  };
+  const server = serve({ ...rows, storage: busy, deliver: "both" });
+  await writer.push(server, "one", [writer.add("a")]);
+  const items = server.query(({ rows: of }) => ({ data: { item: of("item") } }));
+  isAsked = true;
+  const response = await items(request("items"), "one");
+  isAsked = false;
+  await Promise.all(pushes);
+  expect(response.status).toBe(200);
+  const { pos, data } = await response.json();
+  expect(data.item).toHaveLength(pos);
 });
