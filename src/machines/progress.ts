@@ -63,6 +63,8 @@ export interface Progress {
   readonly limit: number | undefined;
   /** Failures in a row. */
   readonly tries: number;
+  /** What failed: only its own success ends the row. */
+  readonly stuck: "push" | "pull" | undefined;
   /** The server wants nothing before: ms since the epoch. */
   readonly floor: number;
   readonly delay: number;
@@ -99,6 +101,7 @@ export const initial: Progress = {
   resetting: false,
   limit: undefined,
   tries: 0,
+  stuck: undefined,
   floor: 0,
   delay: 0,
   renewed: false,
@@ -154,8 +157,16 @@ export function answerTo({ heard }: Progress, server: ServerView): PushResponse 
   return { epoch: epoch ?? "-", head: pos, results: [], ...stopped };
 }
 
-/** The server answered: whatever failed before is over. */
-export const succeeded: Change = { tries: 0, floor: 0, renewed: false, why: undefined };
+/** The server took it: what failed before is over, unless it was another thing. */
+const succeeded = ({ stuck }: Progress, what: "push" | "pull"): Change =>
+  stuck === undefined || stuck === what
+    ? { tries: 0, stuck: undefined, floor: 0, renewed: false, why: undefined }
+    : {};
+
+/** It did not. */
+export const stuckAt = ({ asked }: Progress): Pick<Progress, "stuck"> => ({
+  stuck: asked === "push" ? "push" : "pull",
+});
 
 /** Decisions were written down. */
 export function afterPush(progress: Progress): Change {
@@ -163,7 +174,7 @@ export function afterPush(progress: Progress): Change {
   return {
     ...(answer === undefined || answer.results.length === 0
       ? {}
-      : { ...succeeded, doubted: false }),
+      : { ...succeeded(progress, "push"), doubted: false }),
     request: undefined,
     due: true,
     head: Math.max(progress.head, answer?.head ?? 0),
@@ -176,7 +187,8 @@ export function afterPage(progress: Progress, server: ServerView): Change {
   const page = logged(progress);
   const more = page?.more === true;
   return {
-    ...succeeded,
+    // A new base whose end the server does not know again is none: only the next page says so.
+    ...(progress.resetting ? {} : succeeded(progress, "pull")),
     limit: undefined,
     from: more ? page.cursor : undefined,
     head: more ? Math.max(progress.head, page.head) : progress.head,
@@ -186,24 +198,24 @@ export function afterPage(progress: Progress, server: ServerView): Change {
 }
 
 /** The base is to be replaced: from the beginning. */
-export const startedOver = ({ tries }: Progress): Change => ({
+export const startedOver = (progress: Progress): Change => ({
+  ...stuckAt(progress),
   from: null,
   resetting: true,
   limit: undefined,
   due: true,
   page: undefined,
-  tries: tries + 1,
+  tries: progress.tries + 1,
 });
 
 /** A snapshot took the place of the base. */
-export const afterReset = ({ page }: Progress): Change => ({
-  ...succeeded,
+export const afterReset = (progress: Progress): Change => ({
   from: undefined,
   resetting: false,
   limit: undefined,
   page: undefined,
   due: true,
-  head: page?.head ?? 0,
+  head: progress.page?.head ?? 0,
 });
 
 export const wordsOf = ({ heard, outcome }: Progress): string => {
@@ -219,6 +231,7 @@ export function afterFailure(progress: Progress, server: ServerView): Change {
     (heard.tag === "refused" ? heard.error.retryAfter : pushed(progress)?.stopped?.retryAfter) ?? 0;
   const own = server.chance() * Math.min(60_000, 500 * 2 ** Math.min(tries, 10));
   return {
+    ...stuckAt(progress),
     tries: tries + 1,
     due: true,
     // The chain of pages is broken: the base says where it goes on, but for a reset.

@@ -29,7 +29,7 @@ import {
   pushed,
   snapped,
   startedOver,
-  succeeded,
+  stuckAt,
   verdictIn,
   wordsOf,
 } from "./progress.ts";
@@ -211,9 +211,8 @@ export const words = setup({
         error: { code: "too_large" as const },
       }),
     }),
-    again: assign({ tries: ({ context }) => context.tries + 1 }),
-    refresh: assign({ renewed: true }),
-    succeed: assign(succeeded),
+    again: assign(({ context }) => ({ ...stuckAt(context), tries: context.tries + 1 })),
+    refresh: assign(({ context }) => ({ ...stuckAt(context), renewed: true })),
     hinder: assign({
       why: ({ context }, { code }: { code: Hindrance["code"] }) => ({
         code,
