@@ -53,6 +53,8 @@ export interface VirtualNetwork {
   always(fault: NetworkFault, which?: WhichRequest): () => void;
   /** Holds requests back, until the returned function is called: then they all go on. */
   delay(which?: WhichRequest): () => void;
+  /** Streams that are open go silent, or go on, without an end. */
+  mute(muted: boolean): void;
   /** Cuts what is under way, live streams too. */
   cut(): void;
 }
@@ -113,6 +115,7 @@ export function createVirtualNetwork({
   const standing = new Set<Rule>();
   const delays = new Set<{ readonly which: WhichRequest; readonly held: (() => void)[] }>();
   const cuts = new Set<() => void>();
+  let muted = false;
 
   function meet(sent: Sent): NetworkFault | undefined {
     const at = planned.findIndex(isFor(sent));
@@ -184,7 +187,7 @@ export function createVirtualNetwork({
               return;
             }
             mailbox.hand(() => {
-              if (!over) stream?.enqueue(value);
+              if (!over && !muted) stream?.enqueue(value);
             }, `${what} chunk`);
           }
         }
@@ -283,6 +286,9 @@ export function createVirtualNetwork({
         delays.delete(delay);
         for (const go of delay.held.splice(0)) go();
       };
+    },
+    mute(value) {
+      muted = value;
     },
     cut() {
       for (const cut of cuts) cut();

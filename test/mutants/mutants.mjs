@@ -2,6 +2,7 @@
 import { commits } from "./table/commits.mjs";
 import { conformance } from "./table/conformance.mjs";
 import { leaders } from "./table/leaders.mjs";
+import { replication } from "./table/replication.mjs";
 import { rows } from "./table/rows.mjs";
 import { simulated } from "./table/simulated.mjs";
 import { storage } from "./table/storage.mjs";
@@ -18,6 +19,7 @@ export const mutants = [
   ...storage,
   ...strangers,
   ...versions,
+  ...replication,
   ...simulated,
   ...conformance,
 ];

@@ -229,3 +229,34 @@ test("a device that had data before it had a server keeps it until the app says 
   expect(shown(other)).toEqual(["a:a", "b:b"]);
   expect(shown(adopting)).toEqual(["a:a", "b:b"]);
 });
+
+test("a server that asks for a pause gets it, whoever comes back to the page, and whoever leads next", async () => {
+  const { world, server, tab, device, openTab } = await open();
+  let asked = 0;
+  world.network.serve((request) => {
+    asked += 1;
+    const error = { code: "unavailable", retryAfter: 30_000 };
+    return world.now() < until ? Response.json({ error }, { status: 503 }) : server.fetch(request);
+  });
+  const until = world.now() + 29_000;
+  const receipt = add(tab, "a");
+  await world.pass(1000);
+  expect(tab.sync.status.sync).toBe("backoff");
+  const before = asked;
+  for (let times = 0; times < 3; times += 1) {
+    tab.hide();
+    tab.show();
+    await world.pass(6000);
+  }
+  tab.kill();
+  const next = openTab(device);
+  await world.run(next.sync.ready);
+  await world.pass(5000);
+  expect(next.sync.status).toMatchObject({ role: "leader", sync: "backoff" });
+  // The live stream has pauses of its own, as long.
+  expect(asked - before).toBeLessThanOrEqual(1);
+  await world.pass(30_000);
+  expect(next.sync.status).toMatchObject({ sync: "live", rejected: 0 });
+  expect(shown(next)).toEqual(["a:a"]);
+  expect(receipt.events).toHaveLength(1);
+});

@@ -31,40 +31,46 @@ const app = {
   },
 };
 
-type ServerOptions = Partial<Parameters<typeof createSyncServer>[0]>;
+/** What lets a server make snapshots. */
+export const serverTables = { tables: app.tables, materializers: app.materializers };
 
 export function createSyncWorld({
   seed = 1,
   server: over = {},
-}: { readonly seed?: number; readonly server?: ServerOptions } = {}) {
+}: { readonly seed?: number; readonly server?: object } = {}) {
   const world = createWorld({ seed });
   const storage = memory();
   /** Tokens that are taken, and whose they are. */
   const tokens = new Map([["token", "anna"]]);
-  const server = createSyncServer({
-    storage,
-    events,
-    authenticate(request) {
-      const token = request.headers.get("authorization")?.slice("Bearer ".length) ?? "";
-      const id = tokens.get(token);
-      return id === undefined ? null : { id };
-    },
-    authorizeSpace: () => true,
-    clock: world.clock,
-    random: world.random,
-    onError: (error, where) => {
-      throw new Error(`Unexpected in ${where}`, { cause: error });
-    },
-    ...over,
-  });
-  world.network.serve(server.fetch);
+  /** Another server, with what is stored there. */
+  function serve(stored: typeof storage) {
+    const server = createSyncServer({
+      storage: stored,
+      events,
+      authenticate(request) {
+        const token = request.headers.get("authorization")?.slice("Bearer ".length) ?? "";
+        const id = tokens.get(token);
+        return id === undefined ? null : { id };
+      },
+      authorizeSpace: () => true,
+      clock: world.clock,
+      random: world.random,
+      onError: (error, where) => {
+        throw new Error(`Unexpected in ${where}`, { cause: error });
+      },
+      ...over,
+    });
+    world.network.serve(server.fetch);
+    return server;
+  }
+  const server = serve(storage);
   const session = { token: "token" as string | undefined };
   const openTab = (device: Device, more: object = {}) =>
     device.openTab({
       ...app,
       server: { url: "/sync/me", auth: () => session.token, ...more },
     });
-  return { world, server, storage, tokens, session, openTab };
+  return { world, server, serve, storage, tokens, session, openTab };
 }
 
 /** As before there was a server. */
