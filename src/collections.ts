@@ -39,6 +39,8 @@ export function createCollections(options: CollectionsOptions) {
   /** Rejected ones: on record, and those that the next base record will put on record. */
   function listRejected(): RejectedEvent[] {
     const { replica } = follower;
+    // What does not apply here may apply there: it stays in the outbox until the server says so.
+    if (replica.byServer()) return Array.from(replica.rejected.values());
     const conflicted = Array.from(replica.failed).flatMap((entry) => {
       const { outcome } = entry;
       // What is not understood is in quarantine.

@@ -166,6 +166,22 @@ export function createReplica(definition: Definition, tab: string) {
     return finish(publication);
   }
 
+  /** The entries of a record, by those of them that memory has: some may be decided, and gone. */
+  function recall(record: CommitRecord, at: number, known: readonly Entry[] = []): Entry[] {
+    const count = known.reduce((sum, { unit }) => sum + unit.length, 0);
+    if (count === record.events.length) {
+      place(known, at);
+      return [...known];
+    }
+    const mine = new Map(known.map((entry) => [entry.unit[0]?.id, entry]));
+    return entriesOf(record, at).map((made) => {
+      const entry = mine.get(made.unit[0]?.id);
+      return entry === undefined
+        ? made
+        : Object.assign(entry, { position: at, offset: made.offset });
+    });
+  }
+
   const doubt = (): void => remote.doubt(entries.slice(0, logged).flatMap(idsOf));
 
   /** Rows that come back, where the base has none of their ids. The overlay is undone. */
@@ -381,8 +397,7 @@ export function createReplica(definition: Definition, tab: string) {
         if (names.isRepeated(record)) continue;
         if (record.kind === "commit") {
           const known = record.tab === tab ? written.get(record.n) : undefined;
-          if (known !== undefined) place(known, at);
-          insert(entries.length, known ?? entriesOf(record, at));
+          insert(entries.length, recall(record, at, known));
           logged = entries.length;
         } else if (at > from.floor && record.kind === "base") {
           settled = record.settled;

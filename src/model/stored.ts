@@ -49,7 +49,8 @@ const header = { tab: text, n: whole, schema: whole };
 const image = v.tuple([text, text, row, whole]);
 
 const texts = v.array(text);
-const ack = v.union([v.tuple([text, whole]), v.tuple([text, whole, text])]);
+/** The longer one first: a tuple takes what is longer, and leaves out the rest. */
+const ack = v.union([v.tuple([text, whole, text]), v.tuple([text, whole])]);
 const place = v.object({ cursor: v.nullable(text), pos: whole, epoch: v.nullable(text) });
 
 const record = v.variant("kind", [
@@ -119,6 +120,14 @@ function unpackEvents(events: readonly StoredEnvelope[]): Envelope[] | undefined
   }
 }
 
+const kinds: ReadonlySet<unknown> = new Set(["attempt", "base", "commit", "dismiss"]);
+
+/** Whether a value is a record of a kind that only other code knows. */
+export function isStrange(value: unknown): boolean {
+  const found = v.safeParse(v.object({ ...header, kind: v.string() }), value, careful);
+  return found.success && !kinds.has(found.output.kind);
+}
+
 /** A log record, frozen; undefined when it is not one. Payloads and rows are JSON, but not checked by the app's schemas. */
 export function decodeRecord(value: unknown): LogRecord | undefined {
   const stored = parsed(record, value);
@@ -175,8 +184,8 @@ const metaEntries = {
   verdicts: v.optional(
     v.array(
       v.union([
-        v.tuple([text, v.nullable(v.string())]),
         v.tuple([text, v.nullable(v.string()), text]),
+        v.tuple([text, v.nullable(v.string())]),
       ]),
     ),
   ),

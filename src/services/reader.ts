@@ -19,7 +19,7 @@ import { rowsFromColumns } from "../model/columns.ts";
 import { placeholder, readmit, setTwinsAside, unread } from "../model/late.ts";
 import { isOlder, rowOf } from "../model/migrate.ts";
 import { type DecodedSegment, decodeSegment, salvageSegment } from "../model/segment.ts";
-import { type Meta, contradicted, decodeMeta, decodeRejected } from "../model/stored.ts";
+import { type Meta, contradicted, decodeMeta, decodeRejected, isStrange } from "../model/stored.ts";
 import { type Connection, type ReadResult, type SegmentKey } from "./ports.ts";
 
 export interface BasePicture {
@@ -182,7 +182,8 @@ function readLog(
       next = position + 1;
     }
     for (const it of admitted?.damage ?? []) damage.push(it);
-    log.push([position, admitted?.record ?? (why === undefined ? placeholder : unread)]);
+    const isLeft = why !== undefined || (admitted === undefined && isStrange(value));
+    log.push([position, admitted?.record ?? (isLeft ? unread : placeholder)]);
   }
   return { log, hole };
 }

@@ -3,6 +3,7 @@ import { commits } from "./table/commits.mjs";
 import { conformance } from "./table/conformance.mjs";
 import { leaders } from "./table/leaders.mjs";
 import { replication } from "./table/replication.mjs";
+import { outbox } from "./table/outbox.mjs";
 import { rows } from "./table/rows.mjs";
 import { simulated } from "./table/simulated.mjs";
 import { storage } from "./table/storage.mjs";
@@ -17,6 +18,7 @@ export const mutants = [
   ...rows,
   ...leaders,
   ...storage,
+  ...outbox,
   ...strangers,
   ...versions,
   ...replication,

@@ -34,7 +34,7 @@ const empty = (): State => ({
 });
 
 /** The rows that entries come to. */
-function rowsOf(entries: readonly LogEntry[]): ReadonlyMap<string, Row> {
+export function rowsOf(entries: readonly LogEntry[]): ReadonlyMap<string, Row> {
   const units: LogEntry[][] = [];
   for (const entry of entries) {
     const last = units.at(-1);
@@ -200,3 +200,4 @@ export function createModelServer(options: { readonly snapshots: boolean }) {
     },
   };
 }
+export type ModelServer = ReturnType<typeof createModelServer>;

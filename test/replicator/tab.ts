@@ -8,7 +8,7 @@ import { encodeRecord } from "../../src/model/packed.ts";
 import { decodeRecord, freshMeta } from "../../src/model/stored.ts";
 import { type Receipt, createPipeline } from "../../src/pipeline.ts";
 import { createReplicator } from "../../src/replicator.ts";
-import { createMemoryStorage } from "../../src/services/memory-storage.ts";
+import { type MemoryDatabase, createMemoryStorage } from "../../src/services/memory-storage.ts";
 import { type Connection, StorageFailure, type StoragePort } from "../../src/services/ports.ts";
 import { readDisk } from "../../src/services/reader.ts";
 import { type Shared, quarantineEntries } from "../../src/shared.ts";
@@ -34,13 +34,27 @@ export interface Disk {
   readonly storage: StoragePort;
   readonly tabs: Peer[];
   readonly authority: "device" | "server";
+  readonly client: string;
+  /** Spoils the last record of a kind in the log. */
+  damage(kind: string): Promise<void>;
 }
 
-export const createDisk = (authority: Disk["authority"] = "server"): Disk => ({
-  storage: createMemoryStorage(),
-  tabs: [],
-  authority,
-});
+export const createDisk = (authority: Disk["authority"] = "server", client = "client-0"): Disk => {
+  const databases = new Map<string, MemoryDatabase>();
+  return {
+    client,
+    storage: createMemoryStorage(databases),
+    tabs: [],
+    authority,
+    async damage(kind) {
+      const log = databases.get("d")?.stores.log;
+      const found = Array.from(log ?? []).findLast(
+        ([, [, value]]) => (value as LogRecord).kind === kind,
+      );
+      if (found !== undefined) log?.set(found[0], [found[1][0], { kind: "spoilt" }]);
+    },
+  };
+};
 
 const noEvents = { blocked: () => undefined, closed: () => undefined };
 
@@ -50,7 +64,7 @@ interface Fate {
   stored: boolean;
 }
 
-class Died extends Error {}
+export class Died extends Error {}
 
 export async function openTab(
   disk: Disk,
@@ -70,7 +84,7 @@ export async function openTab(
       return await raw.lead(write);
     },
   };
-  await connection.initialise(freshMeta(1, "incarnation", "client-0", disk.authority));
+  await connection.initialise(freshMeta(1, "incarnation", disk.client, disk.authority));
   const pipeline = createPipeline(name, 1);
   const inbox: Message[] = [];
   const commits: Commit[] = [];
@@ -96,7 +110,10 @@ export async function openTab(
     },
     keep: ({ key, ...rest }) => ({ id: key, ...rest, at: 1 }),
     signal(signal) {
-      if (signal.type === "gap.found") gap = Math.max(gap, signal.position);
+      if (signal.type !== "gap.found") return;
+      gap = Math.max(gap, signal.position);
+      // A leader waits for its own records: they are read as soon as they are missed.
+      if (shared.term !== undefined) queueMicrotask(() => void mine.catchUp());
     },
     rejected: (events) => rejected.push(...events),
   });
@@ -173,7 +190,10 @@ export async function openTab(
         return undefined;
       }
       const { receipt, unwritten } = pipeline.add(done.entry, done.replaced);
-      if (unwritten !== undefined) follower.replica.forget(unwritten);
+      if (unwritten !== undefined) {
+        follower.replica.forget(unwritten);
+        for (const { id } of unwritten.unit) decisions.set(id, { id, status: "superseded" });
+      }
       const commit = { unit, receipt };
       commits.push(commit);
       return commit;
@@ -195,7 +215,8 @@ export async function openTab(
     },
     async catchUp(whole = false): Promise<void> {
       inbox.length = 0;
-      while (!(await read(whole)));
+      for (let tries = 0; !(await read(whole)); tries += 1)
+        if (tries > 5) throw new Error("Expected a picture that can be taken over");
       gap = 0;
     },
     async lead(): Promise<void> {
