@@ -8,7 +8,7 @@ import { createBaseIndex } from "./model/base-index.ts";
 import { type Definition } from "./model/definition.ts";
 import { type Ledger } from "./model/fold.ts";
 import { sameJson } from "./model/json.ts";
-import { placeholder, twin } from "./model/late.ts";
+import { placeholder, twin, unread } from "./model/late.ts";
 import { type LogRecord, type RejectedEvent, type Row, imagesOf } from "./model/log.ts";
 import { type ChangeSet, type Publication } from "./model/publication.ts";
 import { withoutServer } from "./model/outbox.ts";
@@ -132,7 +132,7 @@ export function createFollower({
       }
     }
     ledger?.tail.set(position, record);
-    if (ledger !== undefined && record.kind !== "commit") ledger.moves += 1;
+    if (ledger !== undefined && record.kind !== "commit" && record !== unread) ledger.moves += 1;
   }
 
   function hear(position: number): void {

@@ -13,7 +13,7 @@ import {
   refusal,
   withoutServer,
 } from "./model/outbox.ts";
-import { type Unfit } from "./model/page.ts";
+import { type Unfit, ackedFrom } from "./model/page.ts";
 import { type Snapshot, type Written, createMover, deciding, done, some } from "./mover.ts";
 import {
   type LogPage,
@@ -125,17 +125,14 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
   ): { readonly next: "rotate" | "resend"; readonly unacked: readonly string[] } | undefined {
     const gap = stopped?.code === "sequence_gap";
     if (!gap && stopped?.code !== "client_conflict") return undefined;
-    const open = findOpen(events.map(({ id }) => id));
-    const rest = events.slice(results.length);
-    const first = rest.find(({ id }) => open.has(id) && !remote.acked.has(id));
+    const first = events[results.length];
     if (first === undefined || client !== remote.client) return undefined;
-    if (remote.numberOf(first.id) !== first.seq) return undefined;
+    const isOpen = findOpen([first.id]).has(first.id) && !remote.acked.has(first.id);
+    if (!isOpen || remote.numberOf(first.id) !== first.seq) return undefined;
     const expected = gap ? stopped.expected : undefined;
-    const unacked = Array.from(remote.acked.keys()).filter(
-      (id) => expected !== undefined && (remote.numberOf(id) ?? 0) >= expected,
-    );
-    const isOurs = unacked.some((id) => remote.numberOf(id) === expected);
-    return isOurs ? { next: "resend", unacked } : { next: "rotate", unacked: [] };
+    const unacked =
+      expected === undefined ? [] : ackedFrom(replica, (id) => remote.numberOf(id) === expected);
+    return unacked.length > 0 ? { next: "resend", unacked } : { next: "rotate", unacked: [] };
   }
 
   return {
@@ -208,7 +205,7 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
           } else if (result.pos === undefined) {
             decided.push(id);
             duplicates.push(id);
-          } else if (!isPassed(result.pos))
+          } else if (request.client === remote.client && !isPassed(result.pos))
             acked.push(
               result.status === "accepted" ? [id, result.pos] : [id, result.pos, result.of],
             );

@@ -359,7 +359,7 @@ describe("what there is", () => {
     const records = stored.filter((it) => "kind" in it);
     const segments = stored.filter((it) => "columns" in it);
     expect(new Set(records.map(({ kind }) => kind))).toEqual(
-      new Set(["commit", "base", "dismiss"]),
+      new Set(["commit", "base", "dismiss", "attempt"]),
     );
     expect(records.length + segments.length).toBe(stored.length);
     for (const it of records) expect(decodeRecord(it)).toMatchObject({ kind: it["kind"] });

@@ -74,11 +74,22 @@ export function applyEntries(
   return undefined;
 }
 
+/** Acknowledged events, from the commit on that holds the first of those that are asked for. */
+export function ackedFrom(replica: Replica, isFirst: (id: string) => boolean): string[] {
+  const { overlay, remote } = replica;
+  const from = overlay.findIndex(({ unit }) =>
+    unit.some(({ id }) => remote.acked.has(id) && isFirst(id)),
+  );
+  const units = from === -1 ? [] : overlay.slice(from).map(({ unit }) => unit);
+  return units.flatMap((unit) => unit.map(({ id }) => id).filter((id) => remote.acked.has(id)));
+}
+
 /**
  * Which events of this device a page decides, by what the server said of them before.
  *
  * 1. What is in the page is accepted, acknowledged or not: the answer may have been lost. A duplicate is when its original is.
- * 2. An acknowledged position that the page passes without the event: the log is another one than it was. It is sent again.
+ * 2. An acknowledged position that the page passes without the event: the log is another one than it was. It is sent again,
+ *    and so is all that was acknowledged after it: in their order.
  * 3. One at or below the position that the page goes on from: the server has just said that this position is of its log, so
  *    the event is in the base already.
  */
@@ -86,7 +97,7 @@ export function seenIn(replica: Replica, ids: ReadonlySet<string>, from: Place, 
   const { acked } = replica.remote;
   const decided: string[] = [];
   const duplicates: string[] = [];
-  const unacked: string[] = [];
+  const lost = new Set<string>();
   const take = (id: string, ack: Ack | undefined): void => {
     decided.push(id);
     if (ack?.[2] !== undefined) duplicates.push(id);
@@ -94,9 +105,11 @@ export function seenIn(replica: Replica, ids: ReadonlySet<string>, from: Place, 
   for (const id of ownEvents(replica).keys()) {
     const ack = acked.get(id);
     if (ids.has(ack?.[2] ?? id) || (ack !== undefined && ack[1] <= from.pos)) take(id, ack);
-    else if (ack !== undefined && ack[1] <= to) unacked.push(id);
+    else if (ack !== undefined && ack[1] <= to) lost.add(id);
   }
-  return { decided, duplicates, unacked };
+  const seen = new Set(decided);
+  const unacked = lost.size === 0 ? [] : ackedFrom(replica, (id) => lost.has(id));
+  return { decided, duplicates, unacked: unacked.filter((id) => !seen.has(id)) };
 }
 
 /** Ids of the events of a page. */

@@ -388,7 +388,8 @@ test("decides nothing of what a server decides where no server is configured", a
   Object.assign(leader.shared, { server: undefined });
   await put(leader, [event("put", { id: "a" })]);
   expect(await leader.decide()).toBe("nothing");
-  expect(leader.follower.hasUndecided()).toBe(false);
+  await leader.fold();
+  expect(leader.follower.hasLeft()).toBe(false);
   expect(leader.replica.overlay.length).toBe(1);
 });
 
@@ -431,4 +432,22 @@ test("G9 a fold leaves a record of a kind that only other code knows", async () 
   const read = await leader.raw.read({ after: 0, segments: () => [], onSegment: () => undefined });
   expect(read.log).toEqual([[1, strange]]);
   expect(one(await openTab(disk))).toEqual([{ id: "a", x: 1 }]);
+});
+
+test("G8 a later place in the server's log is not believed where a base record is lost", async () => {
+  const { server, disk, leader } = await start();
+  await put(leader, [event("put", { id: "a" })]);
+  await push(leader, server);
+  await pull(leader, server);
+  await put(leader, [event("put", { id: "b" })]);
+  await push(leader, server);
+  await pull(leader, server);
+  await disk.damage("base", 2);
+  const fresh = await openTab(disk);
+  expect(one(fresh)).toHaveLength(1);
+  await fresh.lead();
+  while ((await pull(fresh, server)) === "done");
+  expect(one(fresh)).toHaveLength(2);
+  await fresh.fold();
+  expect(one(await openTab(disk))).toHaveLength(2);
 });

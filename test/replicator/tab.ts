@@ -35,22 +35,26 @@ export interface Disk {
   readonly tabs: Peer[];
   readonly authority: "device" | "server";
   readonly client: string;
-  /** Spoils the last record of a kind in the log. */
-  damage(kind: string): Promise<void>;
+  /** Ids of events, in the order of the log. */
+  readonly order: string[];
+  /** Spoils a record of a kind in the log: the last one, or one before it. */
+  damage(kind: string, before?: number): Promise<void>;
 }
 
 export const createDisk = (authority: Disk["authority"] = "server", client = "client-0"): Disk => {
   const databases = new Map<string, MemoryDatabase>();
   return {
     client,
+    order: [],
     storage: createMemoryStorage(databases),
     tabs: [],
     authority,
-    async damage(kind) {
+    async damage(kind, before = 0) {
       const log = databases.get("d")?.stores.log;
-      const found = Array.from(log ?? []).findLast(
+      const all = Array.from(log ?? []).filter(
         ([, [, value]]) => (value as LogRecord).kind === kind,
       );
+      const found = all.at(-1 - before);
       if (found !== undefined) log?.set(found[0], [found[1][0], { kind: "spoilt" }]);
     },
   };
@@ -204,6 +208,8 @@ export async function openTab(
       const group = pipeline.take();
       if (group === undefined) return;
       const position = await connection.append(encodeRecord(group.record), "relaxed");
+      if (group.record.kind === "commit")
+        disk.order.push(...group.record.events.map(({ id }) => id));
       pipeline.acknowledge(group.n);
       pipeline.keep(group);
       follower.receive(position, group.record);

@@ -274,6 +274,12 @@ export async function createWorld({ snapshots, devices: count }: Options) {
     checkDecisions(device: Device): void {
       const ids = server.log.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
+      // G7 of the protocol: what a device committed is in the log in that order.
+      const mine = new Set(device.disk.order);
+      const here = new Set(ids);
+      expect(ids.filter((id = "") => mine.has(id))).toEqual(
+        device.disk.order.filter((id) => here.has(id)),
+      );
       for (const [tab, unit] of device.commits) {
         for (const { id } of unit) {
           const told = tab.decisions.get(id)?.status;

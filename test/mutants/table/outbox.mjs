@@ -11,7 +11,7 @@ export const outbox = [
     id: "decided-at-acknowledgement",
     why: "An event leaves the overlay when the server took it in, before it is seen in its log.",
     breaks: ["G5"],
-    edits: [["} else if (!isPassed(result.pos))", "} else decided.push(id); if (false)"]],
+    edits: [["acked.push(", "(decided.push(id), acked).push("]],
     tests,
     named: "keeps what is acknowledged on screen",
   },
@@ -21,7 +21,7 @@ export const outbox = [
     breaks: ["G5"],
     edits: [
       [
-        "else if (ack !== undefined && ack[1] <= to) unacked.push(id);",
+        "else if (ack !== undefined && ack[1] <= to) lost.add(id);",
         "else if (ack !== undefined && ack[1] <= to) take(id, ack);",
       ],
     ],
@@ -66,7 +66,7 @@ export const outbox = [
         "if (first === undefined || client !== remote.client) return undefined;",
         "if (first === undefined) return undefined;",
       ],
-      ["if (remote.numberOf(first.id) !== first.seq) return undefined;", ""],
+      ["if (!isOpen || remote.numberOf(first.id) !== first.seq) return undefined;", ""],
     ],
     tests,
     named: "an old answer",
@@ -118,7 +118,7 @@ export const outbox = [
     breaks: ["G8", "G13"],
     edits: [["doubted = true;", ""]],
     tests: ["replicator/replicator.test.ts"],
-    named: "G8 where a damaged base",
+    named: "G8 a later place",
   },
   {
     id: "strange-kind-folded",
