@@ -372,7 +372,7 @@ describe("what there is", () => {
     ).matchAll(/^\| `(\w+)` +\| `(.+?)` +\|/gm))
       meta.set(key, JSON.parse(value));
     expect(Array.from(meta.keys()).toSorted()).toEqual(
-      Array.from(freshMeta(1, "a", "b").keys()).toSorted(),
+      [...freshMeta(1, "a", "b").keys(), "remote"].toSorted(),
     );
     expect(decodeMeta(meta)).toMatchObject({ meta: { format } });
   });

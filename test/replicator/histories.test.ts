@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import { event, names } from "../model/app.ts";
 import { createWorld } from "./world.ts";
 
@@ -127,13 +127,14 @@ async function run(
 test.each([false, true])(
   "G5 G6 G13 tabs of two devices come to the server's log, and each event to one decision, snapshots %s",
   async (snapshots) => {
+    expect.hasAssertions();
     await fc.assert(
       fc.asyncProperty(
         palette,
         fc.array(op, { minLength: 20, maxLength: 80, size: "max" }),
         (drawn, ops) => run(snapshots, drawn, ops),
       ),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   },
   60_000,

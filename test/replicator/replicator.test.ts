@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { event } from "../model/app.ts";
 import { createModelServer } from "./server.ts";
-import { type Tab, createDisk, openTab } from "./tab.ts";
+import { Died, type Tab, createDisk, openTab } from "./tab.ts";
 
 const limits = { events: 100, bytes: 1_000_000, most: 100 };
 const one = (tab: Tab): unknown => tab.replica.tables.get("one")?.toArray();
@@ -78,10 +78,9 @@ test("G5 an answer that was lost is read from the log", async () => {
   await pull(leader, server);
   expect(leader.decisions.get(mine.id)?.status).toBe("accepted");
   // It comes after all, and says nothing new.
-  if (attempted.tag === "send")
-    expect(
-      await leader.replicator.answered(attempted.request, server.push(attempted.request)),
-    ).toBe("nothing");
+  if (attempted.tag !== "send") throw new Error("Expected a push");
+  const late = server.push(attempted.request);
+  expect(await leader.replicator.answered(attempted.request, late)).toBe("nothing");
 });
 
 test("G5 the next leader sends the same numbers, in the same order, whatever the one before knew", async () => {
@@ -276,15 +275,16 @@ test("an old answer rotates nothing", async () => {
   expect(await push(leader, server)).toBe("done");
 });
 
+const entry = (pos: number, name: string) => ({
+  pos,
+  id: `other-${pos}`,
+  name,
+  payload: { t: "one", id: `r${pos}`, x: 1 },
+  ts: 1,
+});
+
 test("stops before an entry that it does not know, and says how many come before", async () => {
   const { leader } = await start();
-  const entry = (pos: number, name: string) => ({
-    pos,
-    id: `other-${pos}`,
-    name,
-    payload: { t: "one", id: `r${pos}`, x: 1 },
-    ts: 1,
-  });
   const page = {
     mode: "log",
     epoch: "e",
@@ -365,7 +365,7 @@ test("a device that has decided nothing hands over to the server, and one that h
   expect(await fresh.replicator.attempt(limits)).toEqual({ tag: "nothing" });
   await put(fresh, [event("set", { id: "k", x: 4 })]);
   fresh.dieAt(1, false);
-  await expect(fresh.replicator.adopt()).rejects.toThrow();
+  await expect(fresh.replicator.adopt()).rejects.toThrow(Died);
   const last = await openTab(disk, {
     adopt: ({ one: rows = [] }) =>
       rows.map(({ id, x }) => ({ name: "up", payload: { t: "one", id, x } })),

@@ -25,8 +25,44 @@ export interface Options {
   readonly devices: number;
 }
 
+const sorted = (list: readonly (readonly [string, ...unknown[]])[]): unknown =>
+  list.toSorted(([a], [b]) => (a < b ? -1 : 1));
+
 const byId = (rows: ReadonlyMap<string, Row>): unknown =>
   Array.from(rows).toSorted(([a], [b]) => (a < b ? -1 : 1));
+
+function visible(tab: Tab): Map<string, Row> {
+  const rows = new Map<string, Row>();
+  for (const table of tab.replica.tables.values())
+    for (const row of table.toArray()) rows.set(`${table.name}/${row.id}`, row);
+  return rows;
+}
+function base(tab: Tab): Map<string, Row> {
+  const rows = new Map<string, Row>();
+  for (const table of tab.replica.tables.values())
+    for (const row of tab.replica.baseRows(table)) rows.set(`${table.name}/${row.id}`, row);
+  return rows;
+}
+
+const pictureOf = (tab: Tab): unknown => {
+  const { numbers, acked, decided, ...rest } = tab.replica.remote.store();
+  return {
+    ...rest,
+    numbers: sorted(numbers),
+    acked: sorted(acked),
+    decided: decided.toSorted(),
+    rows: byId(visible(tab)),
+    base: byId(base(tab)),
+    rejected: Array.from(tab.replica.rejected.keys()).toSorted(),
+    overlay: tab.replica.overlay.map(({ unit, position, offset, attempted, outcome }) => [
+      unit.map(({ id }) => id),
+      position,
+      offset,
+      attempted,
+      outcome?.tag,
+    ]),
+  };
+};
 
 export async function createWorld({ snapshots, devices: count }: Options) {
   const server: ModelServer = createModelServer({ snapshots });
@@ -42,19 +78,6 @@ export async function createWorld({ snapshots, devices: count }: Options) {
   }
   const deviceAt = (at: number): Device => devices[at % devices.length] as Device;
   const tabAt = ({ tabs }: Device, at: number): Tab => tabs[at % tabs.length] as Tab;
-
-  function visible(tab: Tab): Map<string, Row> {
-    const rows = new Map<string, Row>();
-    for (const table of tab.replica.tables.values())
-      for (const row of table.toArray()) rows.set(`${table.name}/${row.id}`, row);
-    return rows;
-  }
-  function base(tab: Tab): Map<string, Row> {
-    const rows = new Map<string, Row>();
-    for (const table of tab.replica.tables.values())
-      for (const row of tab.replica.baseRows(table)) rows.set(`${table.name}/${row.id}`, row);
-    return rows;
-  }
 
   /** Base = the server's log at the cursor; what is shown = the overlay replayed on it, by the reference. */
   function checkTab(tab: Tab): void {
@@ -72,26 +95,6 @@ export async function createWorld({ snapshots, devices: count }: Options) {
     for (const { unit, own } of overlay)
       if (own) for (const { id } of unit) expect(tab.decisions.has(id)).toBe(false);
   }
-
-  const pictureOf = (tab: Tab): unknown => {
-    const { numbers, acked, decided, ...rest } = tab.replica.remote.store();
-    return {
-      ...rest,
-      numbers: numbers.toSorted(),
-      acked: acked.toSorted(),
-      decided: decided.toSorted(),
-      rows: byId(visible(tab)),
-      base: byId(base(tab)),
-      rejected: Array.from(tab.replica.rejected.keys()).toSorted(),
-      overlay: tab.replica.overlay.map(({ unit, position, offset, attempted, outcome }) => [
-        unit.map(({ id }) => id),
-        position,
-        offset,
-        attempted,
-        outcome?.tag,
-      ]),
-    };
-  };
 
   /** G6: a tab that knows all of the log is as one that has just been loaded, but for what is not logged. */
   async function checkFresh(device: Device, tab: Tab): Promise<void> {
