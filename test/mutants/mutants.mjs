@@ -5,6 +5,7 @@ import { leaders } from "./table/leaders.mjs";
 import { replication } from "./table/replication.mjs";
 import { outbox } from "./table/outbox.mjs";
 import { rows } from "./table/rows.mjs";
+import { server } from "./table/server.mjs";
 import { simulated } from "./table/simulated.mjs";
 import { storage } from "./table/storage.mjs";
 import { strangers } from "./table/strangers.mjs";
@@ -22,6 +23,7 @@ export const mutants = [
   ...strangers,
   ...versions,
   ...replication,
+  ...server,
   ...simulated,
   ...conformance,
 ];

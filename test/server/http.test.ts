@@ -112,3 +112,26 @@ test("tells nothing of what was thrown", async () => {
   expect(JSON.stringify(answer.body)).not.toContain("secret");
   expect(server.errors).toHaveLength(1);
 });
+
+test("asks for a new token when one has expired, and ends its stream then", async () => {
+  let now = 0;
+  const timers: (() => void)[] = [];
+  const clock = {
+    now: () => now,
+    setTimeout: (fn: () => void) => timers.push(fn),
+    clearTimeout: () => undefined,
+  };
+  const server = serve({ clock, authenticate: () => ({ id: "ann", expiresAt: 5000 }) });
+  const live = await server.fetch(request("one/live"));
+  const reader = (live.body as ReadableStream<Uint8Array>).getReader();
+  const next = async () => new TextDecoder().decode((await reader.read()).value);
+  expect(await next()).toContain(`"expiresIn":5000`);
+  now = 5000;
+  timers.at(-1)?.();
+  expect(await next()).toContain(`"reason":"token_expired"`);
+  expect((await reader.read()).done).toBe(true);
+  expect(await call(server, "one/pull")).toMatchObject({
+    status: 401,
+    body: { error: { code: "token_expired" } },
+  });
+});

@@ -85,3 +85,31 @@ test("answers a waiting reader with an empty page when time is up, and when the 
   expect((await last).status).toBe(200);
   expect((await call(other, "one/pull")).status).toBe(503);
 });
+
+test("tells a reader at once what was pushed between the look and the wait", async () => {
+  const inner = memory();
+  const { add, push } = createWriter();
+  let looks = 0;
+  let waits = 0;
+  const server = serve({
+    storage: {
+      ...inner,
+      async read(...args: Parameters<typeof inner.read>) {
+        const found = await inner.read(...args);
+        looks += 1;
+        if (looks === 1) await push(server, "one", [add("a")]);
+        return found;
+      },
+    },
+    clock: {
+      now: () => 0,
+      setTimeout: (fn) => {
+        waits += 1;
+        fn();
+      },
+      clearTimeout: () => undefined,
+    },
+  });
+  const { body } = await call(server, "one/pull?wait=30");
+  expect([body.pos, looks, waits]).toEqual([1, 2, 0]);
+});

@@ -178,6 +178,25 @@ test("decides nothing while the disk is full, and goes on when there is space ag
   expect((await push(server, "one", list)).body).toMatchObject({ head: 4 });
 });
 
+test("G3 writes no part of a push whose writing fails in the middle", async () => {
+  const storage = await open(newFile());
+  const server = serve({ storage });
+  const { add, push } = createWriter();
+  const alter = (sql: string) =>
+    storage.push("other", want, async ({ tx }) => {
+      tx.run(sql);
+      return undefined;
+    });
+  await alter(`create trigger broken before insert on sssync_decision when new.id like '%2'
+    begin select raise(fail, 'no'); end`);
+  const list = [add("a"), add("b")];
+  expect((await push(server, "one", list)).status).toBe(503);
+  expect((await call(server, "one/pull")).body).toMatchObject({ head: 0, entries: [] });
+  await alter("drop trigger broken");
+  const { body } = await push(server, "one", list);
+  expect(body.results).toMatchObject([{ pos: 1 }, { pos: 2 }]);
+});
+
 test("writes to the app's own tables in the transaction that accepts an event, or not at all", async () => {
   const storage = await open(newFile());
   let broken = true;

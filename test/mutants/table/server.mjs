@@ -1,0 +1,154 @@
+// @ts-check
+/** The server: decisions, places in the log, what is stored, and who is let in. */
+
+/** @import { Mutant } from "../apply.mjs" */
+
+/** @type {readonly Mutant[]} */
+export const server = [
+  {
+    id: "used-number-accepted",
+    why: "The server takes a new event with a used number: a copied profile takes the place of the original.",
+    breaks: ["G5"],
+    edits: [[`if (!isKnown && seq <= last && !bugs.has("no-id-check"))`, "if (false)"]],
+    tests: ["server/push.test.ts"],
+    named: "used number",
+  },
+  {
+    id: "rejection-holds-the-number",
+    why: "The server does not advance a client's number for rejections: the queue is blocked for good.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "last = next;",
+        "if (Array.from(made.values()).every((it) => !isRejected(it))) last = next;",
+      ],
+    ],
+    tests: ["server/push.test.ts"],
+  },
+  {
+    id: "half-a-unit-accepted-by-server",
+    why: "The server rejects one event of a commit, and accepts the others.",
+    breaks: ["G3"],
+    edits: [
+      [
+        `!bugs.has("split-tx")) return abort("tx_aborted");`,
+        `bugs.has("split-tx")) return abort("tx_aborted");`,
+      ],
+    ],
+    tests: ["server/push.test.ts"],
+    named: "G3",
+  },
+  {
+    id: "key-of-an-aborted-unit-taken",
+    why: "The dedupe key of an event that was rejected stays taken: the next event with it is a duplicate of nothing.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "if (key !== undefined) taken.set(key, event.id);",
+        "if (key !== undefined && event.key !== undefined) keys.set(key, { ...event.key, id: event.id });",
+      ],
+    ],
+    tests: ["server/push.test.ts"],
+    named: "keeps no dedupe key",
+  },
+  {
+    id: "client-of-anyone",
+    why: "A client's numbers can be used up by another principal.",
+    breaks: ["G12"],
+    edits: [["found.client.owner !== client?.owner", "found.client.owner === undefined"]],
+    tests: ["server/push.test.ts"],
+    named: "binds",
+  },
+  {
+    id: "throwing-hook-rejects",
+    why: "A bug of the app's own rules on the server rejects events of its users.",
+    breaks: ["G5"],
+    edits: [
+      [
+        `throw new HookFailure(where, "unavailable", error, before);`,
+        `return { code: "forbidden" } as never;`,
+      ],
+    ],
+    tests: ["server/push.test.ts"],
+    named: "hook that throws",
+  },
+  {
+    id: "commit-over-two-pages",
+    why: "A page ends in the middle of a commit.",
+    breaks: ["G3"],
+    edits: [
+      [
+        "if (isFull && found.length > 0 && !goesOn) break;",
+        "if (isFull && found.length > 0) break;",
+      ],
+    ],
+    tests: ["server/memory.test.ts", "server/push.test.ts"],
+  },
+  {
+    id: "other-history-followed",
+    why: "A cursor of a log that went another way is taken where the position exists: a restored server diverges in silence.",
+    breaks: ["G13"],
+    edits: [
+      [
+        `return hash === found || bugs.has("no-hash") ? undefined : "diverged";`,
+        "return undefined;",
+      ],
+    ],
+    tests: ["server/pull.test.ts", "server/sqlite-faults.test.ts"],
+  },
+  {
+    id: "news-missed-before-waiting",
+    why: "A long poll looks first and listens then: what is pushed in between is told 30 s later.",
+    breaks: ["G13"],
+    edits: [["heard = true; wake?.();", "wake?.();"]],
+    tests: ["server/pull.test.ts"],
+    named: "between the look",
+  },
+  {
+    id: "partial-push-committed",
+    why: "What was written of a push before its writing failed is committed with the others.",
+    breaks: ["G3"],
+    edits: [[`writer.exec("rollback"); throw error;`, "throw error;"]],
+    tests: ["server/sqlite-faults.test.ts"],
+    named: "no part",
+  },
+  {
+    id: "apply-not-undone",
+    why: "What the app wrote for an event stays when the event was not accepted.",
+    breaks: ["G3"],
+    edits: [[`writer.exec("rollback to job; release job");`, `writer.exec("release job");`]],
+    tests: ["server/sqlite-faults.test.ts"],
+    named: "own tables",
+  },
+  {
+    id: "late-hook-writes",
+    why: "A hook that comes too late writes to the server's connection, outside of any transaction.",
+    breaks: ["G12"],
+    edits: [["if (over) throw new Error(", "if (false) throw new Error("]],
+    tests: ["server/sqlite-faults.test.ts"],
+    named: "too late",
+  },
+  {
+    id: "decisions-dropped-with-the-log",
+    why: "Compaction forgets decisions with their entries: an event that comes again has a second effect.",
+    breaks: ["G5"],
+    edits: [[`kit.bugs.has("ids-die-with-log") ? entriesBefore`, "kit.options ? entriesBefore"]],
+    tests: ["server/reset.test.ts"],
+    named: "G5",
+  },
+  {
+    id: "bomb-unpacked",
+    why: "A compressed body is unpacked without an end.",
+    breaks: ["G12"],
+    edits: [["if (size > most) {", "if (size > most && chunks.length < 0) {"]],
+    tests: ["server/http.test.ts"],
+    named: "a bomb|a long body",
+  },
+  {
+    id: "expired-token-taken",
+    why: "A token is taken after it has expired.",
+    breaks: ["G12"],
+    edits: [["if ((principal.expiresAt ?? Infinity) <= clock.now())", "if (false)"]],
+    tests: ["server/http.test.ts"],
+  },
+];
