@@ -10,6 +10,7 @@ import { simulated } from "./table/simulated.mjs";
 import { storage } from "./table/storage.mjs";
 import { strangers } from "./table/strangers.mjs";
 import { versions } from "./table/versions.mjs";
+import { wire } from "./table/wire.mjs";
 
 /** @import { Mutant } from "./apply.mjs" */
 
@@ -24,6 +25,7 @@ export const mutants = [
   ...versions,
   ...replication,
   ...server,
+  ...wire,
   ...simulated,
   ...conformance,
 ];

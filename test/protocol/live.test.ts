@@ -106,6 +106,9 @@ describe("a live stream", () => {
       const parser = createLiveParser({ maxLength: 200 });
       const items = chunks.flatMap((chunk) => parser.push(chunk));
       expect(items.map(({ kind }) => kind)).toEqual(["invalid", "event"]);
+      expect(items[0]).toMatchObject({
+        issue: { reason: "Expected at most 200 characters, got more" },
+      });
     }
     // Signs of life are no event, however many.
     const parser = createLiveParser({ maxLength: 200 });

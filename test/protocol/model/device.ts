@@ -151,19 +151,24 @@ function pushed(
   for (const event of state.outbox) {
     const result = results.get(event.id);
     const behind = state.cursor !== null && (result?.pos ?? Infinity) <= positionOf(state);
+    // An event that is acknowledged has a number, so that the order holds when the acknowledgement does not.
+    const current =
+      state.client === request.client &&
+      request.events.some((it) => it.id === event.id && it.seq === event.seq);
     if (result === undefined) outbox.push(event);
     else if (result.status !== "accepted" || behind || mutant === "drop-on-ack")
       told.push([event.id, result.status]);
-    else outbox.push({ ...event, acked: result.pos });
+    else if (current || mutant === "ack-under-old-id") outbox.push({ ...event, acked: result.pos });
+    else outbox.push(event);
   }
   const after: State = { ...state, outbox };
   const { stopped } = response;
   // A zombie of an answer must do nothing: it counts only while the event it stopped at still waits under that number.
   const at = request.events[response.results.length];
-  const current =
+  const waits =
     state.client === request.client &&
     outbox.some((it) => it.id === at?.id && it.seq === at.seq && it.acked === undefined);
-  if (stopped === undefined || !current) return { state: after, told };
+  if (stopped === undefined || !waits) return { state: after, told };
   const from = outbox.findIndex(({ seq }) => seq !== undefined && seq === stopped.expected);
   if (stopped.code === "sequence_gap" && from !== -1)
     return { state: { ...after, outbox: unackFrom(outbox, from) }, told };
@@ -249,28 +254,19 @@ export function apply(state: State, record: LogRecord, mutant?: Mutant): Applied
   }
 }
 
-/**
- * The next attempt: what is undecided, from the front, whole commits. Everything up to its last event has a number after it,
- * acknowledged or not, so that numbers follow the order of the log whatever becomes of an acknowledgement.
- */
+/** The next attempt: what is undecided, from the front, whole commits, each event with its number. */
 export function planAttempt(
   state: State,
   most: number,
-  mutant?: Mutant,
 ): { readonly record: LogRecord; readonly request: PushRequest } | undefined {
   const { client, outbox } = state;
   const open = outbox.filter(({ acked }) => acked === undefined);
   let count = Math.min(most, open.length);
   while (open[count]?.tx !== undefined && open[count]?.tx === open[count - 1]?.tx) count += 1;
   const batch = open.slice(0, count);
-  const last = batch.at(-1);
-  if (last === undefined) return undefined;
+  if (batch.length === 0) return undefined;
   let { next } = state;
-  const numbers = new Map<string, number>();
-  for (const event of outbox.slice(0, outbox.indexOf(last) + 1)) {
-    if (mutant === "number-unacked-only" && event.acked !== undefined) continue;
-    numbers.set(event.id, event.seq ?? next++);
-  }
+  const numbers = new Map(batch.map(({ id, seq }) => [id, seq ?? next++]));
   const events = batch.map(({ id, row, tx, bad, key }) => {
     return { id, seq: numbers.get(id) as number, row, tx, bad, key };
   });

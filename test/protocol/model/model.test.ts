@@ -20,7 +20,7 @@ const shownBy: Readonly<Record<Mutant, number>> = {
   "unfenced-attempt": 419,
   "blind-attempt": 46,
   "send-first": 27,
-  "number-unacked-only": 238,
+  "ack-under-old-id": 238,
   "unack-one": 749,
   "split-tx": 38,
   "tx-one-by-one": 3,

@@ -19,7 +19,7 @@ export const mutants = {
   "blind-attempt":
     "The attempt record is written although the log holds commits that the leader has not read.",
   "send-first": "The request is sent before its attempt record is on disk.",
-  "number-unacked-only": "Acknowledged events get no number under a new client id.",
+  "ack-under-old-id": "An answer acknowledges an event that has another number by now, or none.",
   "unack-one": "Of a commit whose acknowledgement did not hold, one event is sent again.",
   "split-tx": "A page may end within a commit.",
   "tx-one-by-one": "The events of a commit are decided each for itself.",

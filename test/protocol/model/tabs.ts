@@ -62,7 +62,7 @@ export function createTabs(world: World, dice: Dice, nextClient: () => string) {
 
   function doPush(leader: Leader): void {
     const { device: it } = leader;
-    const plan = planAttempt(readBy(leader), 1 + dice.below(3), mutant);
+    const plan = planAttempt(readBy(leader), 1 + dice.below(3));
     if (plan === undefined) return;
     const { record, request: body } = plan;
     const send = (): void => {
