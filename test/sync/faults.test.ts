@@ -84,7 +84,7 @@ describe("bad networks", () => {
   });
 });
 
-test("an expired token keeps the app usable and its outbox, and everything is sent when `auth` gives another one", async () => {
+test("an expired token keeps the app usable and its outbox, and everything is sent when the app gives another one", async () => {
   const { world, tab, tokens, session, device, openTab } = await open();
   const follower = openTab(device);
   await world.run(follower.sync.ready);
