@@ -1,14 +1,17 @@
 /** The demo in a browser, served as `npm start` serves it. Any complaint in its tabs fails the test. */
 import { type AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
 import {
   type Browser,
   type BrowserContext,
   type CDPSession,
+  type ConsoleMessage,
   type Page,
   chromium,
 } from "playwright";
-import { type ViteDevServer, createServer } from "vite";
+import { type Plugin, type ViteDevServer, createServer } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
+import { createTodoServer } from "../../examples/todo/server.ts";
 import { chromiumLaunch } from "../chromium.ts";
 
 const configFile = new URL("../../examples/todo/vite.config.ts", import.meta.url).pathname;
@@ -16,10 +19,24 @@ const configFile = new URL("../../examples/todo/vite.config.ts", import.meta.url
 /** The machine may be busy; nothing here is about how long it takes. */
 export const patience = { timeout: 30_000 };
 
-/** Serves the demo on a port of its own. */
-const serve = async (port: number): Promise<ViteDevServer> => {
+/** Serves the demo on a port of its own, with a sync server that the test can see. */
+const serve = async (port: number, sync: () => typeof fetch): Promise<ViteDevServer> => {
+  const listener = getRequestListener((request) => sync()(request), {
+    overrideGlobalObjects: false,
+  });
+  const own: Plugin = {
+    name: "own-sync-server",
+    enforce: "pre",
+    configureServer({ middlewares }) {
+      middlewares.use((request, response, next) => {
+        if (request.url?.startsWith("/sync/") === true) void listener(request, response);
+        else next();
+      });
+    },
+  };
   const started = await createServer({
     configFile,
+    plugins: [own],
     logLevel: "error",
     server: { port, strictPort: port !== 0, watch: null },
   });
@@ -30,16 +47,23 @@ const portOf = ({ httpServer }: ViteDevServer): number => {
   return (httpServer.address() as AddressInfo).port;
 };
 
+const isUnanswered = (message: ConsoleMessage): boolean =>
+  message.text().startsWith("Failed to load resource: net::") &&
+  new URL(message.location().url).pathname.startsWith("/sync/");
+
 /** One browser for the tests of a file, a new context for each. */
 export function useDemo() {
   let server: ViteDevServer;
   let browser: Browser;
   let context: BrowserContext;
+  let sync: Awaited<ReturnType<typeof createTodoServer>>;
+  /** Contexts of the test: browsers of their own. */
+  let contexts: BrowserContext[];
   /** What any tab complained of. */
   let complaints: string[];
 
   beforeAll(async () => {
-    server = await serve(0);
+    server = await serve(0, () => sync.fetch as typeof fetch);
     browser = await chromium.launch(chromiumLaunch);
   });
   afterAll(async () => {
@@ -48,16 +72,24 @@ export function useDemo() {
   });
   beforeEach(async () => {
     complaints = [];
+    sync = await createTodoServer();
     context = await browser.newContext();
+    contexts = [context];
   });
   afterEach(async () => {
-    await context.close();
+    await Promise.all(contexts.map((it) => it.close()));
+    await sync.close();
     if (complaints.length > 0)
       throw new Error(`Expected no complaint, got ${complaints.join("\n")}`);
   });
 
   return {
     context: () => context,
+    /** Another browser, as on another device: from here on tabs are opened there. */
+    async changeBrowser(): Promise<void> {
+      context = await browser.newContext();
+      contexts.push(context);
+    },
     address: () => `http://127.0.0.1:${portOf(server)}/`,
     /** `before` comes first; `script` runs in the page before the app does. */
     async openTab({
@@ -74,8 +106,9 @@ export function useDemo() {
       tab.on("pageerror", (error) => complaints.push(String(error)));
       tab.on("crash", () => complaints.push("crashed"));
       tab.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning")
-          complaints.push(message.text());
+        if (message.type() !== "error" && message.type() !== "warning") return;
+        // Chromium notes each request that gets no answer: there is no other way to try whether the server is back.
+        if (!isUnanswered(message)) complaints.push(message.text());
       });
       await tab.goto(this.address());
       return tab;
@@ -88,7 +121,7 @@ export function useDemo() {
       try {
         await work(address);
       } finally {
-        server = await serve(port);
+        server = await serve(port, () => sync.fetch as typeof fetch);
       }
     },
   };
@@ -111,4 +144,7 @@ export const add = async (tab: Page, text: string): Promise<void> => {
 };
 
 export const isStored = (tab: Page): Promise<void> =>
+  tab.locator('[data-testid=unsaved]:text-is("0")').waitFor();
+/** Waits until the server has decided what was done in the tab. */
+export const isSent = (tab: Page): Promise<void> =>
   tab.locator('[data-testid=pending]:text-is("0")').waitFor();

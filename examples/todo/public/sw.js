@@ -18,6 +18,8 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== location.origin) return;
+  // The engine sees to that itself.
+  if (pathname.startsWith("/sync/")) return;
   event.respondWith(pathname.includes("/assets/") ? fromCache(request) : fromNetwork(request));
 });
 

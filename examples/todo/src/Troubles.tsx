@@ -73,6 +73,15 @@ const listed = <Item,>(collection: {
     return collection.subscribe(() => set(collection.list()));
   });
 
+/** What a change was, for a person. */
+const deeds: Readonly<Record<string, string>> = {
+  todoAdded: "Adding a todo",
+  todoRenamed: "Renaming a todo",
+  todoMarked: "Marking a todo",
+  todoDeleted: "Deleting a todo",
+  textSizeSet: "Setting the text size",
+};
+
 interface Piece {
   readonly id: string;
   readonly what: JSX.Element;
@@ -213,10 +222,17 @@ export function Troubles(props: { readonly sync: Engine; readonly status: SyncSt
       <Show when={(refused() ?? []).length > 0}>
         <section class="trouble-card" data-testid="rejected" aria-label="Changes that did not fit">
           <h2>Some changes no longer fit</h2>
-          <p>Another tab was faster, and changed what they were about.</p>
+          <p>
+            Another tab or device was faster, and changed what they were about. They were taken
+            back.
+          </p>
           <Pieces
-            of={(refused() ?? []).map(({ event, message }) => ({ id: event.id, what: message }))}
+            of={(refused() ?? []).map(({ event, message }) => ({
+              id: event.id,
+              what: `${deeds[event.name] ?? event.name}: ${message}`,
+            }))}
             collection={props.sync.rejected}
+            testIds={{ piece: "refused", discard: "refused-discard" }}
             attempt={attempt}
           />
         </section>

@@ -1,41 +1,23 @@
-/** The app's data: what there is, what can happen to it, and what it means. */
+/** The engine, and the changes that the app makes with it. */
 import { createSignal } from "solid-js";
-import {
-  type EventInput,
-  create,
-  createId,
-  createSyncActor,
-  defineEvent,
-  remove,
-  update,
-  upsert,
-} from "sssync";
-import * as v from "valibot";
-
-const id = v.string();
-const text = v.pipe(v.string(), v.minLength(1));
-const events = {
-  todoAdded: defineEvent({ schema: v.object({ id, text }) }),
-  todoRenamed: defineEvent({ schema: v.object({ id, text }) }),
-  todoMarked: defineEvent({ schema: v.object({ id, done: v.boolean() }) }),
-  todoDeleted: defineEvent({ schema: v.object({ id }) }),
-  // A slider that is dragged leaves one event, not one for every step.
-  textSizeSet: defineEvent({ schema: v.object({ px: v.number() }), coalesce: () => "textSize" }),
-};
+import { type EventInput, createId, createSyncActor } from "sssync";
+import { events, materializers, tables } from "./model.ts";
 
 export const sync = createSyncActor({
   name: "todo-demo",
-  tables: {
-    todos: v.object({ id, text, done: v.boolean() }),
-    settings: v.object({ id, value: v.number() }),
-  },
+  tables,
   events,
-  materializers: {
-    todoAdded: (todo) => [create("todos", { ...todo, done: false })],
-    todoRenamed: (todo) => [update("todos", todo)],
-    todoMarked: (todo) => [update("todos", todo)],
-    todoDeleted: (todo) => [remove("todos", todo.id)],
-    textSizeSet: ({ px }) => [upsert("settings", { id: "textSize", value: px })],
+  materializers,
+  server: {
+    url: "/sync/todos",
+    // What a device had before there was a server goes to the list that all share.
+    adopt: ({ todos, settings }) => [
+      ...todos.map(({ id, text }) => ({ name: "todoAdded" as const, payload: { id, text } })),
+      ...todos
+        .filter(({ done }) => done)
+        .map(({ id, done }) => ({ name: "todoMarked" as const, payload: { id, done } })),
+      ...settings.map(({ value }) => ({ name: "textSizeSet" as const, payload: { px: value } })),
+    ],
   },
 });
 
@@ -54,11 +36,17 @@ const report = (error: unknown): void => {
   setProblem(`A change could not be made. ${error instanceof Error ? error.message : ""}`);
 };
 
+const [unsaved, setUnsaved] = createSignal(0);
+/** Changes of this tab that are not on the disk yet. */
+export { unsaved };
+
 function commit(...changes: EventInput<typeof events>[]): void {
   try {
     setProblem(undefined);
+    const { durable } = sync.commit(changes);
+    setUnsaved((count) => count + 1);
     // What is on screen is taken back when it cannot be stored; then the promise rejects.
-    sync.commit(changes).durable.catch(report);
+    void durable.catch(report).finally(() => setUnsaved((count) => count - 1));
   } catch (error) {
     report(error);
   }
