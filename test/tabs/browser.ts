@@ -6,7 +6,7 @@ import { type BrowserContext, type CDPSession, type Page } from "playwright";
 import { type TestContext, vi } from "vitest";
 import type { Fault, SyncStatus } from "../../src/index.ts";
 import type { App, Told } from "./app/main.ts";
-import { type Backend, serveApp, startChromium } from "./chromium.ts";
+import { type Backend, type Site, serveApp, startChromium } from "./chromium.ts";
 
 declare const app: App;
 
@@ -158,15 +158,16 @@ function createDevice(
 
 /**
  * One Chromium for several tests that run side by side, each with a device of its own. `wrap`: the command that runs it, given its
- * profile.
+ * profile. `serve`: what serves the app.
  */
 export async function startMachine(
   backend: Backend,
   wrap: (profile: string) => readonly string[] = () => [],
+  serve: () => Promise<Site> = serveApp,
 ) {
   const profile = await mkdtemp(join(tmpdir(), "sssync-"));
   const [site, first] = await Promise.all([
-    serveApp(),
+    serve(),
     startChromium(profile, backend, wrap(profile)),
   ]);
   let running = first;

@@ -1,6 +1,6 @@
 /** Chromium as a person would start it, and the app of these tests, served to it. */
 import { spawn } from "node:child_process";
-import { createServer } from "node:http";
+import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import { type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type BrowserContext, chromium } from "playwright";
@@ -14,8 +14,19 @@ export type Backend = "LevelDB" | "SQLite";
 const page = (title: string, script = ""): string =>
   `<!doctype html><title>${title}</title><link rel="icon" href="data:,">${script}`;
 
-/** Builds the app as an app would be built, so that a tab opens fast, and serves it on a port of its own. */
-export async function serveApp(): Promise<{ readonly port: number; close(): Promise<void> }> {
+export interface Site {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Builds an app as an app would be built, so that a tab opens fast, and serves it on a port of its own. `handle`: takes what it
+ * answers itself.
+ */
+export async function serveApp(
+  main = "app/main.ts",
+  handle: (incoming: IncomingMessage, response: ServerResponse) => boolean = () => false,
+): Promise<Site> {
   const { output } = (await build({
     configFile: false,
     logLevel: "error",
@@ -25,12 +36,13 @@ export async function serveApp(): Promise<{ readonly port: number; close(): Prom
       minify: false,
       target: "esnext",
       modulePreload: false,
-      rolldownOptions: { input: fileURLToPath(new URL("app/main.ts", import.meta.url)) },
+      rolldownOptions: { input: fileURLToPath(new URL(main, import.meta.url)) },
     },
   })) as Rolldown.RolldownOutput;
   const { code } = output[0];
   const html = page("tab", `<script type="module">${code}</script>`);
   const server = createServer((incoming, response) => {
+    if (handle(incoming, response)) return;
     response.setHeader("content-type", "text/html; charset=utf-8");
     response.end(incoming.url === "/away" ? page("away") : html);
   });

@@ -16,7 +16,15 @@ import {
 /** What a tab tells the test as soon as it is true: the page may be gone a moment later. */
 export interface Told {
   readonly tab: string;
-  readonly kind: "durable" | "failed" | "settled" | "noop" | "fault" | "lost";
+  readonly kind:
+    | "durable"
+    | "failed"
+    | "settled"
+    | "noop"
+    | "fault"
+    | "lost"
+    | "decided"
+    | "writing";
   /** The rows of one commit, or what happened. */
   readonly ids: readonly string[];
 }
