@@ -14,7 +14,9 @@ const isRole = (tab: Page, role: string): Promise<void> =>
 const isKept = (tab: Page): Promise<unknown> =>
   tab.waitForFunction(async () => {
     const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-    const wanted = [location.href, ...loaded.filter((url) => url.startsWith(location.origin))];
+    const wanted = [location.href, ...loaded].filter(
+      (url) => url.startsWith(location.origin) && !url.startsWith(`${location.origin}/sync/`),
+    );
     const kept = await Promise.all(wanted.map((url) => caches.match(url, { ignoreVary: true })));
     return navigator.serviceWorker.controller !== null && !kept.includes(undefined);
   });

@@ -1,3 +1,7 @@
+/** What the engine asks the sync server for is no part of the page. */
+const isPart = (url: string): boolean =>
+  url.startsWith(`${location.origin}/`) && !url.startsWith(`${location.origin}/sync/`);
+
 /**
  * Has the service worker keep what this page was made of, so that it opens without a network as well. The worker is not
  * there yet when the page is loaded for the first time: that is why the page says what it loaded.
@@ -10,7 +14,7 @@ export async function keepForOffline(): Promise<void> {
     const { active } = await navigator.serviceWorker.ready;
     const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
     const page = new URL(import.meta.env.BASE_URL, location.href).href;
-    active?.postMessage([page, ...loaded.filter((url) => url.startsWith(`${location.origin}/`))]);
+    active?.postMessage([page, ...loaded.filter(isPart)]);
   } catch (error) {
     console.warn("The app will not open without a network:", error);
   }
