@@ -74,9 +74,17 @@ function define({ events, tables, materializers }: AnyOptions): Definition {
   return compile({ tables: tables ?? {}, events, materializers: all }, false);
 }
 
+/** Times are whole ms on the wire, whatever a clock gives. */
+const inWholeMs = (clock: Clock): Clock => ({
+  now: () => Math.floor(clock.now()),
+  setTimeout: (task, ms) => clock.setTimeout(task, ms),
+  clearTimeout: (timer) => clock.clearTimeout(timer),
+});
+
 export function createKit(options: AnyOptions, bugs: Bugs): Kit {
   const definition = define(options);
-  const { materializers, deliver = "events", clock = systemClock, random = systemRandom } = options;
+  const { materializers, deliver = "events", random = systemRandom } = options;
+  const clock = inWholeMs(options.clock ?? systemClock);
   const limits: ServerLimits = {
     ...defaultLimits,
     streams: 100,

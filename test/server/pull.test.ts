@@ -58,6 +58,15 @@ test("finds that a log went another way, also at a position that it has", async 
   expect((await call(faulty, `one/pull?cursor=${body.cursor}`)).status).toBe(200);
 });
 
+test("gives whole milliseconds, whatever the clock gives", async () => {
+  const clock = { now: () => 1000.7, setTimeout: () => 0, clearTimeout: () => undefined };
+  const server = serve({ clock });
+  const { add, push } = createWriter("client-aa");
+  await push(server, "one", [add("a")]);
+  expect((await call(server, "one/pull")).body).toMatchObject({ entries: [{ ts: 1000 }] });
+  expect((await call(server, "info")).body).toMatchObject({ now: 1000 });
+});
+
 test("keeps a reader who has all waiting until something is pushed", async () => {
   const { server, add, push } = await filled(1);
   const { body } = await call(server, "one/pull");

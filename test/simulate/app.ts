@@ -127,19 +127,32 @@ interface Entry {
   readonly since?: number;
 }
 
+/** What a version of the app and its server have in common. */
+export const appOf = (version: number) => ({
+  tables: {
+    entries: v.object(
+      version === 1 ? entry : { ...entry, since: v.number() },
+    ) as unknown as v.GenericSchema<Entry>,
+    counters: counter,
+    levels: level,
+  },
+  events: events(version),
+  materializers: materializers(version),
+});
+
+/** Where a server is, who asks it, and how the app hears of news. */
+export interface Access {
+  readonly url: string;
+  readonly auth: () => string;
+  readonly live: true | "poll";
+}
+
 /** Opens a version of the app. */
-export const openApp = (version: number, environment: Environment) =>
+export const openApp = (version: number, environment: Environment, server?: Access) =>
   createSyncActor({
     name: "simulated",
-    tables: {
-      entries: v.object(
-        version === 1 ? entry : { ...entry, since: v.number() },
-      ) as unknown as v.GenericSchema<Entry>,
-      counters: counter,
-      levels: level,
-    },
-    events: events(version),
-    materializers: materializers(version),
+    ...appOf(version),
+    ...(server === undefined ? {} : { server }),
     schema: {
       version,
       migrate: (table, row) => (table === "entries" ? { ...row, since: 1 } : row),

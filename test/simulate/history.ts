@@ -10,16 +10,12 @@ import { type MemoryDatabase } from "../../src/services/memory-storage.ts";
 import { type Device } from "../../src/testing/index.ts";
 import { type Replayed, advance, isAnew, nothing, stepsOf } from "../model/reference.ts";
 import { rules, scope } from "./app.ts";
+import { demand } from "./demand.ts";
+import { type Account, account, noAccount, shownBy } from "./decided.ts";
+import { type Space } from "./space.ts";
 
 /** Who puts records in the log past the engines. */
 export const stranger = "a stranger";
-
-/** What must never be. */
-export class Violation extends Error {}
-
-export function demand(holds: boolean, ...what: readonly unknown[]): asserts holds {
-  if (!holds) throw new Violation(what.map(String).join(" "));
-}
 
 /** The life of one database, from its first record to its end. */
 export interface Epoch {
@@ -28,6 +24,8 @@ export interface Epoch {
   readonly log: LogRecord[];
   /** What the reference knows after so many records. */
   readonly states: Replayed[];
+  /** With a server: what is decided and what waits after the last record. */
+  account: Account;
   /** Position of each event. */
   readonly events: Map<string, number>;
   /** Who claimed each term. */
@@ -40,6 +38,10 @@ export interface Epoch {
 
 export interface HistoryOptions {
   readonly device: Device;
+  /** The server that decides, if one does. */
+  readonly space?: Space | undefined;
+  /** Whose disk this one is a copy of. */
+  readonly from?: readonly Epoch[] | undefined;
   /** The app's version that a page runs. */
   versionOf(page: string): number;
   /** The ids of the events that were committed as one with this one; undefined where nobody knows. */
@@ -59,8 +61,18 @@ function checkSegments({ stores: { meta, segments } }: MemoryDatabase): void {
     }
 }
 
-export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }: HistoryOptions) {
-  const epochs: Epoch[] = [];
+const copyOf = (epoch: Epoch): Epoch => ({
+  ...epoch,
+  log: [...epoch.log],
+  states: [...epoch.states],
+  events: new Map(epoch.events),
+  owners: new Map(epoch.owners),
+  records: new Set(epoch.records),
+});
+
+export function createHistory(options: HistoryOptions) {
+  const { device, space, versionOf, unitOf, isAnyFrozen, count } = options;
+  const epochs: Epoch[] = (options.from ?? []).map(copyOf);
 
   function note(epoch: Epoch, position: number, record: LogRecord | undefined, page: string): void {
     if (record === undefined) {
@@ -94,9 +106,19 @@ export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }:
       expectLeader(epoch, page, `base record ${position}`);
       count("decisions");
     }
+    if (record.kind === "attempt") {
+      demand(record.term === epoch.term, `an attempt of term ${record.term} in term ${epoch.term}`);
+      expectLeader(epoch, page, `attempt ${position}`);
+      count("attempts");
+    }
     epoch.log.push(record);
-    const before = epoch.states.at(-1) as Replayed;
-    epoch.states.push(steps.reduce((state, step) => advance(rules, state, step), before));
+    if (space === undefined) {
+      const before = epoch.states.at(-1) as Replayed;
+      epoch.states.push(steps.reduce((state, step) => advance(rules, state, step), before));
+    } else {
+      epoch.account = account(space, epoch.account, record, position);
+      epoch.states.push(shownBy(epoch.account));
+    }
   }
 
   function expectLeader(epoch: Epoch, page: string, what: string): void {
@@ -123,10 +145,13 @@ export function createHistory({ device, versionOf, unitOf, isAnyFrozen, count }:
     let epoch = epochs.at(-1);
     if (epoch?.incarnation !== incarnation) {
       if (epoch !== undefined) count("epochs after clearing");
+      // What was attempted is attempted no more, and a later one may take its place.
+      if (epoch !== undefined && space !== undefined) space.state.isPure = false;
       epoch = {
         incarnation,
         log: [],
         states: [nothing],
+        account: noAccount,
         events: new Map(),
         owners: new Map(),
         records: new Set(),

@@ -1,5 +1,5 @@
 // @ts-check
-/** `npm run simulate -- --seeds N [--seed S]`: random histories on the virtual device. */
+/** `npm run simulate -- --seeds N [--seed S] [--only alone|server]`: random histories on virtual devices. */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runnerImport } from "vite";
@@ -19,6 +19,11 @@ const { module } = await runnerImport(join(here, "simulate.ts"), {
   configFile: false,
   logLevel: "error",
 });
+/** @type {readonly import("./simulate.ts").Sort[]} */
+const both = ["alone", "server"];
+const chosen = process.argv[process.argv.indexOf("--only") + 1];
+const sorts = process.argv.includes("--only") ? both.filter((it) => it === chosen) : both;
+if (sorts.length === 0) throw new Error(`Expected --only to be alone or server, got ${chosen}`);
 const only = process.argv.includes("--seed");
 const first = option("seed", 1);
 const seeds = option("seeds", only ? 1 : 100);
@@ -30,17 +35,18 @@ const began = performance.now();
 const mostFailures = 5;
 let steps = 0;
 let failed = 0;
-for (let seed = first; seed < first + seeds; seed += 1) {
-  const all = module.stepsOfSeed(seed);
-  const outcome = await module.run(seed, all);
-  steps += all.length;
-  for (const [what, count] of outcome.counts) counts.set(what, (counts.get(what) ?? 0) + count);
-  if (only && seeds === 1) console.log(outcome.story.join("\n"));
-  if (outcome.failure === undefined) continue;
-  failed += 1;
-  await module.simulate(seed).catch((error) => console.log(`\n${error.message}\n`));
-  if (failed >= mostFailures) break;
-}
+outer: for (let seed = first; seed < first + seeds; seed += 1)
+  for (const sort of sorts) {
+    const all = module.stepsOfSeed(seed, sort);
+    const outcome = await module.run(seed, all, sort);
+    steps += all.length;
+    for (const [what, count] of outcome.counts) counts.set(what, (counts.get(what) ?? 0) + count);
+    if (only && seeds === 1) console.log(outcome.story.join("\n"));
+    if (outcome.failure === undefined) continue;
+    failed += 1;
+    await module.simulate(seed, sort).catch((error) => console.log(`\n${error.message}\n`));
+    if (failed >= mostFailures) break outer;
+  }
 const seconds = (performance.now() - began) / 1000;
 console.table(Object.fromEntries(Array.from(counts).toSorted(([a], [b]) => (a < b ? -1 : 1))));
 console.log(`${seeds} seeds, ${steps} steps, ${seconds.toFixed(1)} s, ${failed} failed`);

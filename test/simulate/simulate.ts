@@ -1,5 +1,5 @@
 /** Runs the history of a seed, checks it after every step, and makes a failing one as short as it can be. */
-import { Violation } from "./history.ts";
+import { Violation } from "./demand.ts";
 import { type Lasting, type Step, drawSteps, perform } from "./steps.ts";
 import { createWorld } from "./world.ts";
 
@@ -11,28 +11,37 @@ export interface Outcome {
   readonly trace: readonly string[];
 }
 
-export const stepsOfSeed = (seed: number): Step[] => drawSteps(seed, 60);
+/** A device alone, or several with a server. */
+export type Sort = "alone" | "server";
+
+export const stepsOfSeed = (seed: number, sort: Sort = "alone"): Step[] =>
+  drawSteps(seed, 60, sort === "server");
 
 /** Runs a seed. Throws, with a short story, where something does not hold. */
-export async function simulate(seed: number): Promise<Outcome> {
-  const steps = stepsOfSeed(seed);
-  const outcome = await run(seed, steps);
+export async function simulate(seed: number, sort: Sort = "alone"): Promise<Outcome> {
+  const steps = stepsOfSeed(seed, sort);
+  const again: Attempt = (of, shorter) => run(of, shorter, sort);
+  const outcome = await run(seed, steps, sort);
   if (outcome.failure === undefined) return outcome;
-  const short = await run(seed, await shrink(seed, steps, outcome.failure));
-  throw new Error(tell(seed, short.failure === undefined ? outcome : short));
+  const short = await run(seed, await shrink(seed, steps, outcome.failure, again, sort), sort);
+  throw new Error(tell(seed, sort, short.failure === undefined ? outcome : short));
 }
 
 /** The story of a failure. */
-const tell = (seed: number, { failure, story }: Outcome): string =>
+const tell = (seed: number, sort: Sort, { failure, story }: Outcome): string =>
   [
     `seed ${seed}: ${String(failure)}`,
     ...story.map((it, at) => `  ${at + 1}. ${it}`),
-    `  npm run simulate -- --seed ${seed}`,
+    `  npm run simulate -- --seed ${seed} --only ${sort}`,
   ].join("\n");
 
-/** Runs these steps on a new device of the seed. */
-export async function run(seed: number, steps: readonly Step[]): Promise<Outcome> {
-  const world = createWorld(seed);
+/** Runs these steps on new devices of the seed. */
+export async function run(
+  seed: number,
+  steps: readonly Step[],
+  sort: Sort = "alone",
+): Promise<Outcome> {
+  const world = createWorld(seed, sort === "server");
   const lasting: Lasting = new Map();
   const story: string[] = [];
   const rejections: unknown[] = [];
@@ -56,11 +65,11 @@ export async function run(seed: number, steps: readonly Step[]): Promise<Outcome
   } finally {
     process.off("unhandledRejection", note);
   }
-  return { failure, story, counts: world.counts, trace: world.device.trace };
+  return { failure, story, counts: world.counts, trace: world.devices.trace };
 }
 
-/** At most so many runs to make a story short. */
-const mostTries = 250;
+/** At most so many runs to make a story short; with a server each takes ten times as long. */
+const mostTries = { alone: 250, server: 80 };
 
 /** What a failure is about, without names and numbers. */
 const kindOf = (failure: string | undefined): string | undefined =>
@@ -70,12 +79,15 @@ const kindOf = (failure: string | undefined): string | undefined =>
     .slice(0, 4)
     .join(" ");
 
+type Attempt = (seed: number, steps: readonly Step[]) => Promise<Pick<Outcome, "failure">>;
+
 /** The shortest history found that still fails in the same way. */
 export async function shrink(
   seed: number,
   steps: readonly Step[],
   failure: string,
-  attempt: (seed: number, steps: readonly Step[]) => Promise<Pick<Outcome, "failure">> = run,
+  attempt: Attempt = run,
+  sort: Sort = "alone",
 ): Promise<readonly Step[]> {
   let best = steps;
   let tries = 0;
@@ -84,7 +96,7 @@ export async function shrink(
     size >= 1;
     size = size === 1 ? 0 : Math.ceil(size / 2)
   ) {
-    for (let from = 0; from < best.length && tries < mostTries;) {
+    for (let from = 0; from < best.length && tries < mostTries[sort];) {
       const shorter = [...best.slice(0, from), ...best.slice(from + size)];
       tries += 1;
       if (kindOf((await attempt(seed, shorter)).failure) !== kindOf(failure)) from += size;

@@ -3,7 +3,9 @@ import { type FaultKind } from "../../src/testing/index.ts";
 import { createDraw } from "../../src/testing/scheduler.ts";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
 import { type Input, scope } from "./app.ts";
-import { type Tab, type World } from "./world.ts";
+import { type Act, counted, lasts, pick } from "./acts.ts";
+import { network } from "./network-steps.ts";
+import { type Place, type Tab, type World } from "./world.ts";
 
 /** `slot`: which of the tabs that live. `a` and `b`: numbers that the step makes what it wants of. */
 export interface Step {
@@ -15,13 +17,6 @@ export interface Step {
 
 /** Faults that last, and how they end. */
 export type Lasting = Map<string, () => void>;
-
-interface Scene {
-  readonly world: World;
-  readonly lasting: Lasting;
-  readonly step: Step;
-}
-type Act = (scene: Scene, tab: Tab) => string | Promise<string>;
 
 const mostTabs = 4;
 const writeFaults: readonly FaultKind[] = [
@@ -36,7 +31,6 @@ const writeFaults: readonly FaultKind[] = [
 ];
 const readFaults: readonly FaultKind[] = ["aborted", "lost", "hungButStored"];
 const openFaults: readonly FaultKind[] = ["unavailable", "lost", "hungAndNotStored"];
-const pick = <T>(of: readonly T[], at: number): T => of[at % of.length] as T;
 
 const name = (at: number): string => `e${at % 12}`;
 
@@ -91,14 +85,14 @@ const race: Act = ({ world, step }, tab) => {
   return `: ${racers.map(({ page }) => page.name).join(" and ") || "nobody"} take ${taken.payload.id}`;
 };
 
-const plant: Act = ({ world, step: { a } }) => {
+const plant: Act = ({ world, step: { a } }, { place }) => {
   const level: Input = { name: "levelRaised", payload: { id: `level-${a % 6}` } };
   const gone = { name: "gone", payload: {} };
   const [what, events] = pick<[string, object[]?]>(
     [["junk in the log"], ["a strange event", [gone]], ["a strange commit", [level, gone]]],
     a >> 4,
   );
-  if (!world.plant(events)) return "";
+  if (!world.plant(place, events)) return "";
   world.count(what);
   return `: ${what}`;
 };
@@ -109,34 +103,15 @@ const commit: Act = ({ world, step }, tab) => {
   return `commits ${say(inputs)}${refused === undefined ? "" : ` (${refused})`}`;
 };
 
-const open = (world: World, slot: number, version: number): string => {
-  if (world.alive().length >= mostTabs) return "";
-  const { page } = world.open(version);
+const open = (world: World, { b }: Step, isNewer = false): string => {
+  const place = pick(world.places, b);
+  const { length } = world.alive().filter((tab) => tab.place === place);
+  // With a server there are several devices.
+  if (length >= (world.space === undefined ? mostTabs : 3)) return "";
+  const version = isNewer ? 2 : newest(place, world);
+  const { page } = world.open(version, place);
   return `${page.name} is opened${version > 1 ? ", with a newer app" : ""}`;
 };
-
-/** Starts a fault that lasts, or ends it. */
-function lasts(what: string, start: (world: World) => () => void): Act {
-  return ({ world, lasting }) => {
-    const end = lasting.get(what);
-    if (end !== undefined) {
-      end();
-      lasting.delete(what);
-      return `: ${what} ends`;
-    }
-    world.count(what);
-    lasting.set(what, start(world));
-    return `: ${what}`;
-  };
-}
-
-const counted =
-  (what: string, act: (scene: Scene, tab: Tab) => void): Act =>
-  (scene, tab) => {
-    scene.world.count(what);
-    act(scene, tab);
-    return `: ${what}`;
-  };
 
 const onPage =
   (what: string, from: readonly string[], act: (tab: Tab) => void): Act =>
@@ -149,8 +124,8 @@ const onPage =
 
 /** How often each step is drawn, and what it does. Those without a tab begin their sentence themselves. */
 const catalogue = {
-  open: [8, ({ world, step }) => open(world, step.slot, newest(world))],
-  openNewer: [2.5, ({ world, step }) => open(world, step.slot, 2)],
+  open: [8, ({ world, step }) => open(world, step)],
+  openNewer: [2.5, ({ world, step }) => open(world, step, true)],
   commit: [34, commit],
   commitSeveral: [16, commit],
   race: [10, race],
@@ -209,31 +184,33 @@ const catalogue = {
   ],
   closeAll: [
     1,
-    counted("all connections are closed by force", ({ world }) => world.device.closeConnection()),
+    counted("all connections are closed by force", (_, { place }) =>
+      place.device.closeConnection(),
+    ),
   ],
   quota: [
     2,
-    lasts("there is no space", ({ device }) => {
+    lasts("there is no space", (device) => {
       device.quota(true);
       return () => device.quota(false);
     }),
   ],
   unavailable: [
     2,
-    lasts("no database can be opened", ({ device }) => {
+    lasts("no database can be opened", (device) => {
       device.unavailable(true);
       return () => device.unavailable(false);
     }),
   ],
-  block: [2, lasts("opening is blocked", ({ device }) => device.blockOpen())],
-  drop: [3, lasts("messages are lost", ({ device }) => device.dropMessages())],
-  delay: [3, lasts("messages are held back", ({ device }) => device.delayMessages())],
-  double: [3, lasts("messages come twice", ({ device }) => device.duplicateMessages())],
-  forge: [2, counted("a broken message arrives", ({ world }) => world.device.sendBroken(scope))],
-  steal: [2, lasts("a stranger has the lock", ({ device }) => device.stealLock())],
+  block: [2, lasts("opening is blocked", (device) => device.blockOpen())],
+  drop: [3, lasts("messages are lost", (device) => device.dropMessages())],
+  delay: [3, lasts("messages are held back", (device) => device.delayMessages())],
+  double: [3, lasts("messages come twice", (device) => device.duplicateMessages())],
+  forge: [2, counted("a broken message arrives", (_, { place }) => place.device.sendBroken(scope))],
+  steal: [2, lasts("a stranger has the lock", (device) => device.stealLock())],
   usurp: [
     3,
-    counted("a stranger takes the lock for a moment", ({ world }) => world.device.stealLock()()),
+    counted("a stranger takes the lock for a moment", (_, { place }) => place.device.stealLock()()),
   ],
   stall: [
     4,
@@ -257,10 +234,10 @@ const catalogue = {
       return ": what lasted ends";
     },
   ],
-  clear: [0.6, counted("site data is cleared", ({ world }) => world.device.clearSiteData())],
+  clear: [0.6, counted("site data is cleared", (_, { place }) => place.device.clearSiteData())],
   deletion: [
     0.3,
-    counted("another page deletes the database", ({ world }) => world.device.deleteDatabase()),
+    counted("another page deletes the database", (_, { place }) => place.device.deleteDatabase()),
   ],
   discardOutbox: [
     1,
@@ -341,14 +318,14 @@ const catalogue = {
     22,
     async ({ world, step }) => {
       const tasks = 1 + (step.a % 12);
-      for (let at = 0; at < tasks; at += 1) if (!(await world.device.step())) break;
+      for (let at = 0; at < tasks; at += 1) if (!(await world.devices.step())) break;
       return `: ${tasks} tasks run`;
     },
   ],
   settle: [
     6,
     async ({ world }) => {
-      await world.device.settle();
+      await world.devices.settle();
       return ": all goes on that needs no time";
     },
   ],
@@ -356,7 +333,7 @@ const catalogue = {
     14,
     async ({ world, step }) => {
       const ms = 1 + (step.a % 4000);
-      await world.device.pass(ms);
+      await world.devices.pass(ms);
       return `: ${ms} ms pass`;
     },
   ],
@@ -364,22 +341,27 @@ const catalogue = {
     4,
     async ({ world, step }) => {
       const ms = 5000 + (step.a % 20_000);
-      await world.device.pass(ms);
+      await world.devices.pass(ms);
       return `: ${ms} ms pass`;
     },
   ],
+  ...network,
 } satisfies Record<string, readonly [weight: number, act: Act]>;
 
 type Kind = keyof typeof catalogue;
 
 /** Once somebody has the newer app, most who open it get that. */
-const newest = (world: World): number =>
-  world.alive().some(({ version }) => version > 1) ? 2 : (world.history.epochs.at(-1)?.schema ?? 1);
+const newest = (place: Place, world: World): number =>
+  world.alive().some((tab) => tab.place === place && tab.version > 1)
+    ? 2
+    : (place.history.epochs.at(-1)?.schema ?? 1);
 
 /** The steps of a seed. */
-export function drawSteps(seed: number, count: number): Step[] {
+export function drawSteps(seed: number, count: number, withServer = false): Step[] {
   const draw = createDraw(createSeededRandom(seed + 0.5));
-  const kinds = Object.entries(catalogue) as [Kind, readonly [number, Act]][];
+  const kinds = (Object.entries(catalogue) as [Kind, readonly [number, Act]][]).filter(([kind]) =>
+    withServer ? !ofDevice.has(kind) : !Object.hasOwn(network, kind),
+  );
   const total = kinds.reduce((sum, [, [weight]]) => sum + weight, 0);
   const drawKind = (): Kind => {
     let left = (draw(2 ** 30) / 2 ** 30) * total;
@@ -396,6 +378,9 @@ export function drawSteps(seed: number, count: number): Step[] {
     steps.push({ kind: drawKind(), slot: draw(mostTabs), a: draw(2 ** 16), b: draw(2 ** 16) });
   return steps;
 }
+
+/** Not tried with a server: newer versions of the app, and what no engine wrote. */
+const ofDevice: ReadonlySet<Kind> = new Set<Kind>(["openNewer", "mend", "discardQuarantine"]);
 
 const withoutTab: ReadonlySet<Kind> = new Set(["open", "openNewer"]);
 

@@ -1,13 +1,20 @@
-/** A device with tabs of the app on it, all that was committed there, and what each tab must show. */
+/** A device with tabs of the app on it, or several and their server, all that was committed there, and what each tab must show. */
 import { isDeepStrictEqual } from "node:util";
 import { SyncError } from "../../src/index.ts";
 import { type Decision } from "../../src/model/entry.ts";
 import { type Envelope } from "../../src/model/log.ts";
 import { type Receipt } from "../../src/pipeline.ts";
-import { type DevicePage, createDevice } from "../../src/testing/index.ts";
+import { type MemoryDatabase } from "../../src/services/memory-storage.ts";
+import {
+  type Device,
+  type DevicePage,
+  createWorld as createDevices,
+} from "../../src/testing/index.ts";
 import { type Replayed, advance, isAnew } from "../model/reference.ts";
 import { type Input, type Sync, inputOf, openApp, rowsOf, rules, scope } from "./app.ts";
-import { type Epoch, Violation, createHistory, demand, stranger } from "./history.ts";
+import { Violation, demand } from "./demand.ts";
+import { type Epoch, createHistory, stranger } from "./history.ts";
+import { type Space, createSpace } from "./space.ts";
 
 /** A commit, as the one who made it knows it. */
 interface Unit {
@@ -19,7 +26,14 @@ interface Unit {
   settled: readonly Decision[] | undefined;
 }
 
+/** A device, and what its disk went through. */
+export interface Place {
+  readonly device: Device;
+  readonly history: ReturnType<typeof createHistory>;
+}
+
 export interface Tab {
+  readonly place: Place;
   readonly page: DevicePage;
   readonly sync: Sync;
   readonly version: number;
@@ -32,8 +46,12 @@ export interface Tab {
   stopped: boolean;
 }
 
-export function createWorld(seed: number) {
-  const device = createDevice({ seed, noLocks: seed % 40 === 7 });
+const mostDevices = 4;
+
+/** `withServer`: one to three devices, and a server that decides. Otherwise one, alone. */
+export function createWorld(seed: number, withServer = false) {
+  const devices = createDevices({ seed });
+  const noLocks = seed % 40 === 7;
   const counts = new Map<string, number>();
   const everyTab: Tab[] = [];
   const units = new Map<string, Unit>();
@@ -44,24 +62,6 @@ export function createWorld(seed: number) {
 
   const alive = (): readonly Tab[] =>
     everyTab.filter(({ page, stopped }) => page.state !== "gone" && !stopped);
-  const history = createHistory({
-    device,
-    versionOf: (name) => everyTab.find(({ page }) => page.name === name)?.version ?? 0,
-    unitOf: (event) => units.get(event)?.events.map(({ id }) => id),
-    isAnyFrozen: () => alive().some(({ page }) => page.state !== "running"),
-    count,
-  });
-  device.watch((what) => {
-    try {
-      history.observe(what);
-    } catch (error) {
-      trouble.push(error as Violation);
-    }
-  });
-  const expectNoTrouble = (): void => {
-    const [first] = trouble;
-    if (first !== undefined) throw first;
-  };
   /** Runs in the tab's own time: what is wrong is told with the next step. */
   const later = (demands: () => void): void => {
     try {
@@ -70,8 +70,38 @@ export function createWorld(seed: number) {
       trouble.push(error as Violation);
     }
   };
-
-  const isLogged = (id: string): boolean => history.epochs.some(({ events }) => events.has(id));
+  const eventOf = (id: string): Envelope | undefined =>
+    units.get(id)?.events.find((event) => event.id === id);
+  const space: Space | undefined = withServer
+    ? createSpace({ devices, seed, eventOf, count, later })
+    : undefined;
+  const places: Place[] = [];
+  function addPlace(device: Device, from?: readonly Epoch[]): Place {
+    const history = createHistory({
+      device,
+      space,
+      from,
+      versionOf: (name) => everyTab.find(({ page }) => page.name === name)?.version ?? 0,
+      unitOf: (event) => units.get(event)?.events.map(({ id }) => id),
+      isAnyFrozen: () => alive().some(({ page }) => page.state !== "running"),
+      count,
+    });
+    const place = { device, history };
+    places.push(place);
+    return place;
+  }
+  addPlace(devices.createDevice({ noLocks }));
+  for (let more = withServer ? seed % 3 : 0; more > 0; more -= 1)
+    addPlace(devices.createDevice({ noLocks }));
+  devices.watch((what) => {
+    for (const { history } of places) later(() => history.observe(what));
+  });
+  const expectNoTrouble = (): void => {
+    const [first] = trouble;
+    if (first !== undefined) throw first;
+  };
+  const epochsEver = (): readonly Epoch[] => places.flatMap(({ history }) => history.epochs);
+  const isLogged = (id: string): boolean => epochsEver().some(({ events }) => events.has(id));
 
   function register(tab: Tab, events: readonly Envelope[], receipt?: Receipt): void {
     const adopted = receipt === undefined;
@@ -136,6 +166,7 @@ export function createWorld(seed: number) {
       commits.set(it.tx ?? it.id, [...(commits.get(it.tx ?? it.id) ?? []), it]);
     for (const events of commits.values()) register(tab, events);
     const rows = rowsOf(tab.sync, tab.version);
+    const { history } = tab.place;
     for (let at = tab.epoch; at < history.epochs.length; at += 1) {
       const epoch = history.epochs[at] as Epoch;
       for (
@@ -156,14 +187,49 @@ export function createWorld(seed: number) {
     );
   }
 
+  /** Of a tab when all is over. */
+  function expectEnd(tab: Tab, fresh: Tab, expected: Replayed["rows"]): void {
+    const { phase, pending } = tab.sync.status;
+    // Once newer code was seen a tab stands aside until it is loaded anew, whatever became of the data.
+    const newest = Math.max(...tab.place.history.epochs.map(({ schema }) => schema));
+    if (phase === "outdated" && tab.version < newest) return;
+    const name = tab === fresh ? "a fresh tab" : tab.page.name;
+    demand(phase === "ready" || phase === "degraded", `${name} is ${phase} at the end`);
+    const rows = rowsOf(tab.sync, tab.version);
+    demand(isShown(rows, expected), `${name} at the end: ${differences(rows, expected)}`);
+    demand(pending === 0, `${name} has ${pending} undecided events at the end`);
+    for (const which of ["rejected", "quarantine"] as const) {
+      const [here, there] = [tab, fresh].map(({ sync }) => waitingIn(sync, which));
+      demand(here === there, `${name} lists as ${which} ${here}, a fresh tab ${there}`);
+    }
+  }
+
+  /** Nothing is left to do, on any device. */
+  async function isOver(): Promise<boolean> {
+    if (!alive().every(isDone)) return false;
+    const head = await space?.head();
+    return places.every(({ history }) => {
+      const rows = history.epochs.at(-1)?.states.at(-1)?.rows;
+      return head === undefined || (rows !== undefined && isShown(head.rows, rows));
+    });
+  }
+
+  const tellTabs = (): string =>
+    alive()
+      .map(({ page, sync: { status } }) =>
+        [page.name, status.role, status.sync, status.pending, status.fault?.message].join(" "),
+      )
+      .join("; ");
+
   function check(): void {
     expectNoTrouble();
     for (const tab of alive()) checkTab(tab);
   }
 
   const world = {
-    device,
-    history,
+    devices,
+    places: places as readonly Place[],
+    space,
     counts,
     count,
     alive,
@@ -172,7 +238,7 @@ export function createWorld(seed: number) {
     nextMark: () => (marks += 1),
 
     /** A record that no engine wrote is in the log: events that nobody understands, or nothing that makes sense. */
-    plant(events?: readonly object[]): boolean {
+    plant({ device, history }: Place, events?: readonly object[]): boolean {
       const database = device.databases.get(scope);
       const { incarnation } = history.epochs.at(-1) ?? {};
       if (database === undefined || incarnation !== database.stores.meta.get(`"incarnation"`)?.[1])
@@ -191,11 +257,32 @@ export function createWorld(seed: number) {
       return true;
     },
 
-    open(version: number): Tab {
+    /** Another device gets a copy of all that is on this one. */
+    clone({ device, history }: Place): boolean {
+      const original = device.databases.get(scope);
+      if (original === undefined || places.length >= mostDevices) return false;
+      const copy = devices.createDevice({ noLocks });
+      const stores = Object.fromEntries(
+        Object.entries(original.stores).map(([name, store]) => [name, new Map(store)]),
+      ) as unknown as MemoryDatabase["stores"];
+      (copy.databases as Map<string, MemoryDatabase>).set(scope, {
+        stores,
+        position: original.position,
+        silent: new Map(),
+        connections: new Set(),
+      });
+      addPlace(copy, history.epochs);
+      if (space !== undefined) space.state.isPure = false;
+      return true;
+    },
+
+    open(version: number, place: Place = places[0] as Place): Tab {
+      const { device, history } = place;
       const page = device.openPage();
       const tab: Tab = {
+        place,
         page,
-        sync: openApp(version, page.environment),
+        sync: openApp(version, page.environment, space?.access),
         version,
         units: [],
         epoch: Math.max(0, history.epochs.length - 1),
@@ -244,31 +331,39 @@ export function createWorld(seed: number) {
         page.thaw();
         page.restore();
         page.show();
+        page.setOnline(true);
       }
       // Several reads may wait for an answer that never comes, a minute each.
-      await device.pass(90_000);
-      for (let minutes = 0; minutes < 6 && !alive().every(isDone); minutes += 1)
-        await device.pass(60_000);
+      await devices.pass(90_000);
+      const fresh: Tab[] = [];
+      if (space !== undefined)
+        for (const place of places)
+          if (!alive().some((tab) => tab.place === place)) fresh.push(this.open(1, place));
+      // A token that was refused is tried again after five minutes.
+      const most = space === undefined ? 6 : 15;
+      for (let minutes = 0; minutes < most && !(await isOver()); minutes += 1)
+        await devices.pass(60_000);
       expectNoTrouble();
-      const fresh = this.open(Math.max(1, history.epochs.at(-1)?.schema ?? 1));
-      await device.pass(20_000);
+      for (const place of places)
+        fresh.push(this.open(Math.max(1, place.history.epochs.at(-1)?.schema ?? 1), place));
+      await devices.pass(20_000);
       expectNoTrouble();
-      const epoch = history.epochs.at(-1) as Epoch;
-      const expected = (epoch.states.at(-1) as Replayed).rows;
-      for (const tab of alive()) {
-        const { phase, pending } = tab.sync.status;
-        // Once newer code was seen a tab stands aside until it is loaded anew, whatever became of the data.
-        const newest = Math.max(...history.epochs.map(({ schema }) => schema));
-        if (phase === "outdated" && tab.version < newest) continue;
-        const name = tab === fresh ? "a fresh tab" : tab.page.name;
-        demand(phase === "ready" || phase === "degraded", `${name} is ${phase} at the end`);
-        const rows = rowsOf(tab.sync, tab.version);
-        demand(isShown(rows, expected), `${name} at the end: ${differences(rows, expected)}`);
-        demand(pending === 0, `${name} has ${pending} undecided events at the end`);
-        for (const which of ["rejected", "quarantine"] as const) {
-          const [here, there] = [tab, fresh].map(({ sync }) => waitingIn(sync, which));
-          demand(here === there, `${name} lists as ${which} ${here}, a fresh tab ${there}`);
+      const head = await space?.head();
+      for (const { history } of places) {
+        const epoch = history.epochs.at(-1) as Epoch;
+        const expected = (epoch.states.at(-1) as Replayed).rows;
+        if (head !== undefined) {
+          const { waiting } = epoch.account;
+          const ids = waiting.flatMap(({ unit }) => unit.map(({ id }) => id));
+          demand(ids.length === 0, `the server never decided ${ids.join()}: ${tellTabs()}`);
+          demand(
+            isShown(head.rows, expected),
+            `at the end: ${differences(expected, head.rows)}: ${tellTabs()}`,
+          );
         }
+        const newcomer = fresh.findLast(({ place }) => place.history === history) as Tab;
+        for (const tab of alive().filter(({ place }) => place.history === history))
+          expectEnd(tab, newcomer, expected);
       }
       this.checkReceipts();
     },
@@ -284,11 +379,10 @@ export function createWorld(seed: number) {
             `${events[0]?.id} of ${page.name} (${sync.status.phase}) is not durable at the end`,
           );
         for (const { id, status } of settled ?? []) {
-          const found = history.epochs.flatMap(
-            ({ states }) => states.at(-1)?.statuses.get(id) ?? [],
-          );
+          const found = epochsEver().flatMap(({ states }) => states.at(-1)?.statuses.get(id) ?? []);
           // Which of several took the others' place is not kept by a fold: who comes later hears that it was taken in.
           const isVague = status === "accepted" && found.includes("superseded");
+          if (space?.state.isPure === false) continue;
           demand(
             found.length === 0 || found.includes(status) || isVague,
             `${id} was decided as ${status}, and the log says ${found.join()}`,

@@ -7,7 +7,9 @@ import { versions } from "./versions.mjs";
 
 /** @import { Mutant } from "../apply.mjs" */
 
-const simulator = { tests: ["simulate/simulate.test.ts"], named: "whatever happens" };
+const simulator = { tests: ["simulate/simulate.test.ts"], named: "whatever happens, after" };
+
+const withServer = { ...simulator, named: "whatever happens with a server" };
 
 /**
  * A mutant of another table, for the simulator to find.
@@ -59,4 +61,47 @@ export const simulated = [
   again("tried-again-twice"),
   again("writes-to-other-data"),
   again("old-tab-folds-after-migration"),
+  {
+    id: "simulated-acknowledged-is-gone",
+    why: "What the server took in leaves the overlay with the answer, and comes back with a page: it flickers.",
+    breaks: ["G5", "G13"],
+    edits: [
+      [
+        "} else if (result.pos === undefined) {",
+        '} else if (result.status === "accepted") { decided.push(id); } else if (result.pos === undefined) {',
+      ],
+    ],
+    ...withServer,
+  },
+  {
+    id: "simulated-cursor-without-rows",
+    why: "The cursor is stored, and a row of its page is not.",
+    breaks: ["G13"],
+    edits: [
+      [
+        "changes, remote: { cursor, pos, epoch },",
+        "changes: changes.slice(1), remote: { cursor, pos, epoch },",
+      ],
+    ],
+    ...withServer,
+  },
+  {
+    id: "simulated-unrecorded-attempt",
+    why: "Events are sent under numbers that are on no record: whoever leads next gives them to others.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "const appended = await lead.append([record], tail);",
+        'const appended = [record, tail].length === 2 ? ("written" as string) : await lead.append([record], tail);',
+      ],
+    ],
+    ...withServer,
+  },
+  {
+    id: "simulated-decision-lost-at-fold",
+    why: "A fold forgets what was rejected: a fresh tab does not list it.",
+    breaks: ["G5"],
+    edits: [["rejected.push(it); verdicts.push(", "verdicts.push("]],
+    ...withServer,
+  },
 ];
