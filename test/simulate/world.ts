@@ -209,8 +209,11 @@ export function createWorld(seed: number, withServer = false) {
     if (!alive().every(isDone)) return false;
     const head = await space?.head();
     return places.every(({ history }) => {
-      const rows = history.epochs.at(-1)?.states.at(-1)?.rows;
-      return head === undefined || (rows !== undefined && isShown(head.rows, rows));
+      const { states, account } = history.epochs.at(-1) ?? {};
+      const rows = states?.at(-1)?.rows;
+      if (head === undefined) return true;
+      // What a tab has left that is gone is pending in no status.
+      return rows !== undefined && account?.waiting.length === 0 && isShown(head.rows, rows);
     });
   }
 

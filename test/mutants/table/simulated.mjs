@@ -67,8 +67,8 @@ export const simulated = [
     breaks: ["G5", "G13"],
     edits: [
       [
-        "} else if (result.pos === undefined) {",
-        '} else if (result.status === "accepted") { decided.push(id); } else if (result.pos === undefined) {',
+        'acked.push( result.status === "accepted" ? [id, result.pos] : [id, result.pos, result.of], );',
+        "decided.push(id);",
       ],
     ],
     ...withServer,
