@@ -65,8 +65,9 @@ export async function bundledSize() {
  * @property {() => Promise<void>} close
  */
 
-/** @type {(files: Record<string, string>, sqlite: boolean) => Promise<Site>} */
-export async function serve(files, sqlite) {
+/** `answer`: what else the site's server answers. */
+/** @type {(files: Record<string, string>, sqlite: boolean, answer?: import("vite").Connect.NextHandleFunction) => Promise<Site>} */
+export async function serve(files, sqlite, answer) {
   const folder = mkdtempSync(join(tmpdir(), "sssync-bench-"));
   const outDir = join(folder, "site");
   const inputs = Object.entries(files).map(([name, file]) => [name, here(file)]);
@@ -92,6 +93,14 @@ export async function serve(files, sqlite) {
 
   const server = await preview({
     ...production,
+    plugins: [
+      {
+        name: "answer",
+        configurePreviewServer: ({ middlewares }) => {
+          if (answer !== undefined) middlewares.use(answer);
+        },
+      },
+    ],
     build: { outDir },
     preview: {
       host: "127.0.0.1",

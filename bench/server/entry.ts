@@ -2,4 +2,5 @@
 export { createSyncServer } from "../../src/server/index.ts";
 export { sqlite } from "../../src/server/sqlite.ts";
 export { defineEvent } from "../../src/index.ts";
+export { makeRows, payloadSchemas } from "../rows.ts";
 export * as v from "valibot";
