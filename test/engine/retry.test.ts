@@ -1,6 +1,6 @@
 /** What is committed anew, from `rejected` and from quarantine: as a whole, and once, whoever tries it and whoever dies. */
 import { describe, expect, it } from "vitest";
-import { hungAndNotStored } from "../support/faulty-storage.ts";
+import { failing, hungAndNotStored } from "../support/faulty-storage.ts";
 import { type Lab, createLab, stateOf } from "../support/lab.ts";
 import { openShop, sold, stocked } from "../support/shop.ts";
 import { readyPeople, saved } from "../support/versions.ts";
@@ -210,6 +210,25 @@ it("G5 the events of a log record in quarantine are committed once, by two tabs 
   const isFirst = units[0]?.tx === undefined;
   await expectEverywhere(lab, [a, b], isFirst ? ["last 4"] : ["last 4", "more 1"]);
   expect((await lab.contents())["quarantine"]).toEqual([]);
+});
+
+it("G2 G6 what storage refused of a retry is gone, and the next retry may make something else of it, under the same id", async () => {
+  const lab = createLab();
+  const writer = await ready(lab);
+  await writer.sync.commit(stocked("last", 5)).durable;
+  await writer.sync.stop();
+  await lab.put("log", undefined, { kind: "commit", events: [sold("last")] });
+  const [a, b] = [await ready(lab), await ready(lab)];
+  const id = a.sync.quarantine.list()[0]?.id ?? "";
+  a.disk.next("append", failing("refused"));
+  const first = a.sync.quarantine.retry(id, () => [stocked("first", 1)]);
+  await expect(first).rejects.toMatchObject({ code: "storage_failed" });
+  expect(goods(a)).toEqual(["last 5"]);
+  expect(a.sync.quarantine.list().map((entry) => entry.id)).toEqual([id]);
+  await a.sync.quarantine.retry(id, () => [stocked("second", 1)]);
+  const anew = (await lab.loggedEvents()).filter(({ id: made }) => made.endsWith("-r1"));
+  expect(anew).toMatchObject([stocked("second", 1)]);
+  await expectEverywhere(lab, [a, b], ["last 5", "second 1"]);
 });
 
 it("what waits is not tried, nor given up, by a tab that writes nothing any more", async () => {

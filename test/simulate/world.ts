@@ -138,9 +138,10 @@ export function createWorld(seed: number, withServer = false) {
     for (const { events, adopted, durable, settled } of tab.units) {
       if (durable === "rejected" || settled !== undefined) continue;
       const { id, name } = events[0] as Envelope;
-      // There is no receipt to ask, or another may have taken its place before it was written.
+      // There is no receipt to ask, or another may have taken its place before it was written. What storage refused may be
+      // committed anew as something else, under the same id: this very event must wait.
       const isAsked = adopted || name === "slid";
-      if (isAsked && !tab.sync.outbox.list().some((event) => event.id === id)) continue;
+      if (isAsked && !tab.sync.outbox.list().includes(events[0] as Envelope)) continue;
       const position = epoch.events.get(id);
       if (position !== undefined && position <= at) continue;
       state = advance(rules, state, { unit: events, position: Infinity });
@@ -157,10 +158,7 @@ export function createWorld(seed: number, withServer = false) {
     // What waited for a decision to be committed anew has been by now.
     const strays = tab.sync.outbox
       .list()
-      .filter(
-        (it) =>
-          isAnew(it) && !tab.units.some(({ events }) => events.some(({ id }) => id === it.id)),
-      );
+      .filter((it) => isAnew(it) && !tab.units.some(({ events }) => events.includes(it)));
     const commits = new Map<string, Envelope[]>();
     for (const it of strays)
       commits.set(it.tx ?? it.id, [...(commits.get(it.tx ?? it.id) ?? []), it]);
