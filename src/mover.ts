@@ -50,6 +50,9 @@ export function deciding(
 /** Rows that are compared, or written, before the page draws again. */
 const chunk = 5000;
 
+/** ms that the server's log may end before what it said it took in. */
+const mostShort = 60_000;
+
 /** Pages from the beginning of the log, and the base that they come to. */
 interface Staging extends Place {
   readonly tables: ReadonlyMap<string, Table>;
@@ -67,6 +70,21 @@ export function createMover(shared: Shared, lead: Lead) {
   const { replica } = follower;
   const { remote } = replica;
   let staging: Staging | undefined;
+  /** Since when it does, ms since the epoch. */
+  let shortSince: number | undefined;
+
+  /**
+   * Up to where a page shows what is in the log. A log that ends before what it took in may be an answer from before, or a
+   * copy that lags; one that stays so was put back to a backup, and nobody may ever write what makes it long enough to tell.
+   */
+  function endOf({ pos, head, more }: LogPage): number {
+    const isShort = !more && Array.from(remote.acked.values()).some(([, at]) => at > head);
+    const now = environment.clock.now();
+    const since = shortSince ?? now;
+    const isLost = isShort && Math.abs(now - since) >= mostShort;
+    shortSince = isShort && !isLost ? since : undefined;
+    return isLost ? Infinity : pos;
+  }
 
   /** What makes the base these rows. While it is compared only the overlay moves. */
   async function difference(
@@ -161,7 +179,7 @@ export function createMover(shared: Shared, lead: Lead) {
     const stage = replica.stage(replica.tables);
     const unfit = applyEntries(replica, stage, page.entries);
     if (unfit !== undefined) return unfit;
-    const seen = seenIn(replica, new Set(idsIn(page.entries)), place, page.pos);
+    const seen = seenIn(replica, new Set(idsIn(page.entries)), place, endOf(page));
     const isSame = page.entries.length === 0 && page.pos === place.pos && page.from !== null;
     if (isSame && seen.decided.length + seen.unacked.length === 0) return "nothing";
     const { cursor, pos, epoch } = page;

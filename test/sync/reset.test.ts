@@ -81,3 +81,24 @@ test("a device whose database was copied takes another name for itself, and lose
   expect(shown(copy)).toEqual(["a:a", "b:b", "c:c"]);
   expect(await logOf(storage)).toHaveLength(3);
 });
+
+test("G5 a server whose backup ends before what it had taken in gets that again, though nobody else writes", async () => {
+  const place = createSyncWorld();
+  const { world, openTab } = place;
+  const tab = openTab(world.createDevice());
+  await world.run(tab.sync.ready);
+  await world.pass(3000);
+  const end = world.network.always("requestLost", "pull");
+  const receipt = add(tab, "a");
+  await world.pass(1000);
+  expect(await logOf(place.storage)).toHaveLength(1);
+  // Of the same log, from before.
+  const backup = memory();
+  place.serve(backup);
+  world.network.cut();
+  end();
+  await world.pass(180_000);
+  expect(await world.run(receipt.settled)).toMatchObject([{ status: "accepted" }]);
+  expect(await logOf(backup)).toHaveLength(1);
+  expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, fault: null });
+});

@@ -29,6 +29,14 @@ export const outbox = [
     named: "not in the log where it was said to be",
   },
   {
+    id: "short-log-awaited",
+    why: "What was taken in by a server that was put back to a backup waits until others have written as much as was lost.",
+    breaks: ["G5"],
+    edits: [["return isLost ? Infinity : pos;", "return pos;"]],
+    tests: ["sync/reset.test.ts"],
+    named: "though nobody else writes",
+  },
+  {
     id: "place-taken-after-attempt",
     why: "A later event takes the place of one that was sent.",
     breaks: ["G5", "G6"],
