@@ -8,11 +8,21 @@ export {
   createDevice,
   createWorld,
 } from "./device.ts";
+export { type Coverage, coverage } from "./coverage.ts";
 export { type Contents, type Disk } from "./disk.ts";
 export { type FaultKind } from "./fault-kinds.ts";
 export { type Operation } from "./faults.ts";
+export { type PathCase, type PathOptions, type PathState, type PathStep } from "./graph.ts";
 export { type DevicePage } from "./page.ts";
+export {
+  type EdgePathOptions,
+  type Path,
+  type RandomPathOptions,
+  edgePaths,
+  randomPaths,
+} from "./paths.ts";
 export { type Draw } from "./scheduler.ts";
+export { type Cell, cellsOf } from "./transitions.ts";
 export { type Delivery } from "./virtual-channel.ts";
 export {
   type Handler,

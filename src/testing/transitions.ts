@@ -1,0 +1,69 @@
+/** What a machine consists of: its transitions, and its answer to each event in each state. */
+import { type AnyStateMachine, type AnyStateNode } from "xstate";
+import { getStateNodes } from "xstate/graph";
+import { byText, tidOf } from "./instrument.ts";
+
+/** What a state does with an event. */
+export interface Cell {
+  /** A state without states in it, as `open.persisting`. */
+  readonly state: string;
+  /** `always`: without an event. */
+  readonly event: string;
+  /** The transitions that may be taken, in the order in which they are tried: its own, and then those of what it is in. */
+  readonly tids: readonly string[];
+}
+
+const transitionsIn = (node: AnyStateNode) => [
+  ...Array.from(node.transitions.values()).flat(),
+  ...(node.always ?? []),
+];
+
+/** All transitions with a `meta.tid`. */
+export const transitionsOf = (
+  machine: AnyStateMachine,
+): readonly { readonly tid: string; readonly event: string; readonly state: string }[] =>
+  getNodes(machine).flatMap((node) =>
+    transitionsIn(node).flatMap((transition) => {
+      const tid = tidOf(transition);
+      const event = transition.eventType === "" ? "always" : transition.eventType;
+      return tid === undefined ? [] : [{ tid, event, state: node.path.join(".") }];
+    }),
+  );
+
+/** The root, and all states. */
+const getNodes = (machine: AnyStateMachine): readonly AnyStateNode[] => [
+  ...new Set([machine.root as AnyStateNode, ...getStateNodes(machine)]),
+];
+
+/** The states that it is in, itself first, up to the root. */
+function upwards(node: AnyStateNode): readonly AnyStateNode[] {
+  return [node, ...(node.parent === undefined ? [] : upwards(node.parent as AnyStateNode))];
+}
+
+/** Timers and answers come only to the state that asked. */
+const isOwn = (event: string): boolean => event === "always" || event.startsWith("xstate.");
+
+/**
+ * Every state without states in it with every event of the machine, and what it does with it. Timers, the ends of what a state
+ * invokes, and `always` are there for the states that have them alone.
+ */
+export function cellsOf(machine: AnyStateMachine): readonly Cell[] {
+  const nodes = getNodes(machine);
+  const events = new Set(
+    nodes.flatMap((node) => transitionsIn(node).map(({ eventType }) => eventType)),
+  );
+  return nodes
+    .filter((node) => Object.keys(node.states).length === 0)
+    .flatMap((node) => {
+      const around = upwards(node);
+      return Array.from(events)
+        .toSorted(byText)
+        .map((event) => {
+          const tids = around
+            .flatMap((it) => (event === "" ? it.always : it.transitions.get(event)) ?? [])
+            .map((transition) => tidOf(transition) ?? "?");
+          return { state: node.path.join("."), event: event === "" ? "always" : event, tids };
+        })
+        .filter(({ event, tids }) => !isOwn(event) || tids.length > 0);
+    });
+}

@@ -1,0 +1,156 @@
+/**
+ * What a generated path can do to a tab and what it can see of it, for any place that tabs can live in. Everything takes its
+ * time, and everything that is read is plain data, so that the tab may be in another process. Nobody sends an event to a
+ * machine: a stimulus happens to a port, to the page, or calls the public API.
+ */
+import { type SyncStatus } from "../../src/index.ts";
+import { type FaultKind } from "../../src/testing/index.ts";
+import { type Operation } from "../../src/testing/faults.ts";
+
+/** How the tab's engine is made. The app is that of `test/support/todos.ts`. */
+export interface OpenOptions {
+  readonly storage?: "required" | "memory-if-unavailable";
+  readonly whenFull?: "keep" | "reject";
+  /** A page without Web Locks. */
+  readonly noLocks?: boolean;
+  /** A page without BroadcastChannel. */
+  readonly noChannel?: boolean;
+}
+
+/** One commit of the tab, as its receipt tells of it. */
+export interface CommitReading {
+  /** Of the row that it makes. */
+  readonly id: string;
+  /** `pending`, `resolved`, or the code of the error. */
+  readonly durable: string;
+  readonly settled: string;
+}
+
+/** What the public side, the disk and the other tabs see. */
+export interface Reading {
+  /** Null when there is no engine. */
+  readonly status: SyncStatus | null;
+  /** State of the snapshot. */
+  readonly value: string | null;
+  /** `pending`, `resolved`, or the code of the error. */
+  readonly ready: string;
+  readonly rows: readonly { readonly id: string; readonly text: string; readonly done: boolean }[];
+  readonly commits: readonly CommitReading[];
+  /** Who holds the leader's lock. */
+  readonly lock: "tab" | "rival" | "nobody";
+  /** Ids of rows that commits in the log make. */
+  readonly logged: readonly string[];
+  /** The term in the database. */
+  readonly term: number;
+  /** Connections to the database that the tab holds open. */
+  readonly connections: number;
+  /** Operations of storage that the tab asked for since the last reading, in order. */
+  readonly asked: readonly Operation[];
+  /** Kinds of messages that the tab sent since the last reading, in order. */
+  readonly posted: readonly string[];
+}
+
+/** The tab's disk. */
+export interface DiskStimuli {
+  /** Operations of this kind wait from now on. */
+  hold(operation: Operation): Promise<void>;
+  /** Those that wait go on, or fail like this; later ones do not wait. */
+  release(operation: Operation, how?: FaultKind): Promise<void>;
+  /** Those that wait go on, or fail like this; later ones wait again. */
+  answer(operation: Operation, how?: FaultKind): Promise<void>;
+  /** The next operation of this kind fails like this. */
+  failNext(operation: Operation, how: FaultKind): Promise<void>;
+  /** The next call for this operation throws at once: a bug of the browser, or of ours. */
+  breakNext(operation: Operation): Promise<void>;
+  /** The connection is closed by force. */
+  close(): Promise<void>;
+  /** Another page deletes the database. */
+  remove(): Promise<void>;
+  /** Another page upgrades the database. */
+  upgrade(): Promise<void>;
+  /** Opening is blocked, as another page has an older connection, until `unblock`. */
+  block(): Promise<void>;
+  unblock(how?: FaultKind): Promise<void>;
+  /** The stored data is of a newer schema. */
+  putNewer(): Promise<void>;
+  /** No space from now on, or again. */
+  full(isSo: boolean): Promise<void>;
+}
+
+/** The lock port, and whoever else wants the lock. */
+export interface LockStimuli {
+  /** A rival asks for the lock: it waits behind whoever asked before. */
+  rivalAsks(): Promise<void>;
+  /** The rival lets the lock go, or leaves the queue. */
+  rivalLeaves(): Promise<void>;
+  /** The rival takes the lock from its holder. */
+  rivalSteals(): Promise<void>;
+  /** The browser tells the tab nothing about locks, until `tell`. */
+  hush(): Promise<void>;
+  tell(): Promise<void>;
+  /** The request of the tab that waits is refused. */
+  refuse(): Promise<void>;
+  /** The next call of the port throws at once. */
+  breakNext(): Promise<void>;
+}
+
+/** Messages of a rival. Its data is the same. */
+export interface RivalStimuli {
+  /** It shows itself as the leader: of the term that is stored, or of a later one. */
+  beats(later?: boolean): Promise<void>;
+  /** It leads from now on, as the database says: the term there is a later one. */
+  claims(): Promise<void>;
+  /** It says something with a newer schema. */
+  isNewer(): Promise<void>;
+  /** It tells of a record at this distance from the end of what is stored. */
+  tells(distance: number): Promise<void>;
+}
+
+/** The page, as a browser and a person treat it. */
+export interface PageStimuli {
+  hide(): Promise<void>;
+  show(): Promise<void>;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  /** To the back/forward cache, and back. */
+  leave(): Promise<void>;
+  comeBack(): Promise<void>;
+  /** It crashes. */
+  kill(): Promise<void>;
+}
+
+/** Time. It does not pass by itself. */
+export interface TimeStimuli {
+  /** Lets run what needs no time. */
+  settle(): Promise<void>;
+  /** Goes on to the next timer of anybody, calls it, and settles. */
+  tick(): Promise<void>;
+  pass(ms: number): Promise<void>;
+  /** The next timer of this length cannot be set: the clock throws. */
+  breakNext(ms: number): Promise<void>;
+}
+
+/** One tab under test, and what is around it. */
+export interface Stimuli {
+  /** Opens the page and starts its engine. Does not wait for anything. */
+  open(options?: OpenOptions): Promise<void>;
+  /** Asks the engine to stop. Does not wait for it. */
+  stop(): Promise<void>;
+  /** Commits a todo. */
+  commit(): Promise<void>;
+  readonly page: PageStimuli;
+  readonly disk: DiskStimuli;
+  readonly lock: LockStimuli;
+  readonly rival: RivalStimuli;
+  readonly time: TimeStimuli;
+  read(): Promise<Reading>;
+  /** The transitions that machines of the tab took since the last call, by `meta.tid`, in order. */
+  taken(): Promise<readonly string[]>;
+  /**
+   * Ends the tab, mends what is broken, and opens another one: what that shows. Null where the stored data is no longer for
+   * this version of the app.
+   */
+  fresh(): Promise<Reading["rows"] | null>;
+  /** Closes everything. */
+  close(): Promise<void>;
+}

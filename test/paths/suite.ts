@@ -1,0 +1,172 @@
+/**
+ * Makes one test of each path of a machine. The path's events are caused by stimuli; after each the machine must have taken
+ * the very transitions that the path says, and the public side must show what the machine's state means.
+ */
+import { afterAll, describe, expect, it } from "vitest";
+import { type AnyStateMachine } from "xstate";
+import { type Path, type PathOptions, type PathStep, edgePaths } from "../../src/testing/index.ts";
+import { transitionsOf } from "../../src/testing/transitions.ts";
+import { type OpenOptions, type Reading, type Stimuli } from "./stimuli.ts";
+
+/** Causes the event of a step. `wait` lets time go on until the machine does something. */
+export type Cause = (
+  stimuli: Stimuli,
+  step: PathStep,
+  wait: () => Promise<void>,
+) => Promise<unknown>;
+
+/**
+ * How an event is caused. With `ahead` it follows of itself from what causes the one before it: what has to be prepared for that
+ * is prepared before that one, and the two are one step to whoever looks.
+ */
+type Drive = Cause | { readonly ahead: Cause };
+
+/** A machine in surroundings of a kind. */
+export interface Model extends PathOptions {
+  readonly name: string;
+  /** For guards that are replaced. Default: the machine that ships. */
+  readonly machine?: AnyStateMachine;
+  readonly open?: OpenOptions;
+}
+
+export interface MachineSuite {
+  readonly machine: AnyStateMachine;
+  readonly models: readonly Model[];
+  /** Makes the machine be in its first state. Default: opens the tab. */
+  prepare?(stimuli: Stimuli, model: Model): Promise<unknown>;
+  /** By type. Those of `after` need none: time goes on until something happens. */
+  readonly drive: Readonly<Record<string, Drive>>;
+  /** Changes the world as the case of a step says, before the event. */
+  change?(stimuli: Stimuli, world: object): Promise<unknown>;
+  /** Expects the public side to show what this state means. */
+  check(reading: Reading, state: string, step: PathStep): void;
+  /** Transitions that no stimulus can cause, with the reason. */
+  readonly exempt?: Readonly<Record<string, string>>;
+}
+
+/** More timers than any step waits for. */
+const mostTicks = 200;
+
+interface Planned {
+  readonly model: Model;
+  readonly path: Path;
+}
+
+/** For each transition a path, in the first model that reaches it. */
+function planOf({ machine, models, exempt = {} }: MachineSuite): readonly Planned[] {
+  let cover = transitionsOf(machine)
+    .map(({ tid }) => tid)
+    .filter((tid) => !Object.hasOwn(exempt, tid));
+  const plan: Planned[] = [];
+  for (const model of models) {
+    const paths = edgePaths(model.machine ?? machine, { ...model, cover, unreachable: "any" });
+    plan.push(...paths.map((path) => ({ model, path })));
+    const taken = new Set(paths.flatMap(({ steps }) => steps.flatMap(({ tids }) => tids)));
+    for (const tid of paths[0]?.start.tids ?? []) taken.add(tid);
+    cover = cover.filter((tid) => !taken.has(tid));
+  }
+  return plan;
+}
+
+/** Steps that happen as one: the first has a cause, the others follow from it. */
+function groupsOf(steps: readonly PathStep[], drive: MachineSuite["drive"]): readonly PathStep[][] {
+  const groups: PathStep[][] = [];
+  for (const step of steps) {
+    const how = drive[step.event.type];
+    if (typeof how === "object") groups.at(-1)?.push(step);
+    else groups.push([step]);
+  }
+  return groups;
+}
+
+/** A receipt that is resolved has its row on disk: another tab sees it. */
+async function expectKept(stimuli: Stimuli): Promise<void> {
+  const { commits } = await stimuli.read();
+  const rows = await stimuli.fresh();
+  if (rows === null) return;
+  const ids = rows.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const { id, durable } of commits) if (durable === "resolved") expect(ids).toContain(id);
+}
+
+/** Goes along one path. Returns the transitions that were taken. */
+async function go(
+  { machine, drive, check, change, prepare }: MachineSuite,
+  { model, path }: Planned,
+  stimuli: Stimuli,
+): Promise<readonly string[]> {
+  const all: string[] = [];
+  let since: string[] = [];
+  const look = async (): Promise<void> => {
+    for (const tid of await stimuli.taken()) if (tid.startsWith(`${machine.id}.`)) since.push(tid);
+  };
+  async function wait(): Promise<void> {
+    for (let ticks = 0; since.length === 0; ticks += 1) {
+      if (ticks === mostTicks) throw new Error("Expected something to happen in time, got nothing");
+      await stimuli.time.tick();
+      await look();
+    }
+  }
+  async function cause(step: PathStep): Promise<void> {
+    const how = drive[step.event.type];
+    if (typeof how === "function") await how(stimuli, step, wait);
+    else if (step.event.type.startsWith("xstate.after.")) await wait();
+    else throw new Error(`Expected a cause of ${step.event.type}, got none`);
+    await stimuli.time.settle();
+    await look();
+  }
+
+  await (prepare === undefined ? stimuli.open(model.open) : prepare(stimuli, model));
+  await stimuli.time.settle();
+  await look();
+  expect(since, "before the first event").toEqual(path.start.tids);
+  for (const group of groupsOf(path.steps, drive)) {
+    all.push(...since);
+    since = [];
+    const [first] = group;
+    const last = group.at(-1);
+    if (first === undefined || last === undefined) continue;
+    for (const step of group) {
+      const how = drive[step.event.type];
+      if (step.event.world !== undefined) await change?.(stimuli, step.event.world);
+      if (typeof how === "object") await how.ahead(stimuli, step, wait);
+    }
+    await cause(first);
+    const what = group.map(({ event }) => event.title ?? event.type).join(" > ");
+    expect(since, `${what} in ${first.from}`).toEqual(group.flatMap(({ tids }) => tids));
+    check(await stimuli.read(), last.to, last);
+  }
+  all.push(...since);
+  await expectKept(stimuli);
+  return all;
+}
+
+/** The tests of a machine. `create`: where the tabs live. */
+export function testPaths(suite: MachineSuite, create: () => Promise<Stimuli>): void {
+  const { machine, exempt = {} } = suite;
+  const plan = planOf(suite);
+  const missed = new Set(transitionsOf(machine).map(({ tid }) => tid));
+  const total = missed.size;
+  describe(`paths of ${machine.id}`, () => {
+    it.each(
+      plan.map((planned) => [`${planned.model.name}: ${planned.path.name}`, planned] as const),
+    )("%s", async (_, planned) => {
+      const stimuli = await create();
+      try {
+        const taken = await go(suite, planned, stimuli);
+        expect(taken).not.toEqual([]);
+        for (const tid of taken) missed.delete(tid);
+      } finally {
+        await stimuli.close();
+      }
+    });
+
+    afterAll(() => {
+      const exempted = Object.keys(exempt);
+      console.log(
+        `${machine.id}: ${plan.length} paths, ${total - missed.size} of ${total} transitions, ${exempted.length} exempt`,
+      );
+      expect(Array.from(missed).toSorted()).toEqual(exempted.toSorted());
+    });
+  });
+}

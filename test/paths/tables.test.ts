@@ -1,0 +1,26 @@
+/** Every machine has a table that says all that it does and does not do; without any of its transitions the table is wrong. */
+import { describe, expect, it } from "vitest";
+import { type AnyStateMachine } from "xstate";
+import { electionMachine } from "../../src/machines/election.ts";
+import { without } from "../../src/testing/instrument.ts";
+import { transitionsOf } from "../../src/testing/transitions.ts";
+import { type Table, differences } from "./table.ts";
+import { electionTable } from "./tables/election.ts";
+
+const machines: readonly (readonly [AnyStateMachine, Table])[] = [[electionMachine, electionTable]];
+
+describe.each(machines.map(([machine, table]) => ({ name: machine.id, machine, table })))(
+  "the table of $name",
+  ({ name, machine, table }) => {
+    it("has a cell for each state and event, and no other", () => {
+      expect(differences(machine, table)).toEqual([]);
+    });
+
+    it("is wrong when any transition is gone", () => {
+      const tids = transitionsOf(machine).map(({ tid }) => tid);
+      const kept = tids.filter((tid) => differences(without(machine, tid), table).length === 0);
+      console.log(`${name}: ${tids.length - kept.length} of ${tids.length} removals found`);
+      expect(kept).toEqual([]);
+    });
+  },
+);
