@@ -11,6 +11,7 @@ import {
   imagesOf,
 } from "./log.ts";
 import { type StoredEnvelope, unpack } from "./packed.ts";
+import { cursorSchema, idSchema } from "../protocol/messages.ts";
 import { type StoredRemote } from "./remote.ts";
 
 /** Layout of the database's content. A database of a newer format is not touched. */
@@ -51,7 +52,7 @@ const image = v.tuple([text, text, row, whole]);
 const texts = v.array(text);
 /** The longer one first: a tuple takes what is longer, and leaves out the rest. */
 const ack = v.union([v.tuple([text, whole, text]), v.tuple([text, whole])]);
-const place = v.object({ cursor: v.nullable(text), pos: whole, epoch: v.nullable(text) });
+const place = v.object({ cursor: v.nullable(cursorSchema), pos: whole, epoch: v.nullable(text) });
 
 const record = v.variant("kind", [
   v.object({ kind: v.literal("commit"), ...header, events: v.array(envelope) }),
@@ -195,7 +196,8 @@ const metaEntries = {
   remote: v.optional(
     v.object({
       ...place.entries,
-      client: text,
+      // What no server takes would have all events refused.
+      client: idSchema,
       next: whole,
       numbers: v.array(v.tuple([text, whole])),
       acked: v.array(ack),
@@ -264,6 +266,9 @@ export function judgeMeta(
     else if (result.output !== undefined) sound[key] = result.output;
   }
   for (const [key, reason] of contradicted(sound, around)) issues.set(key, reason);
+  // A fold writes both.
+  if (sound["authority"] === "server" && sound["floor"] !== 0 && sound["remote"] === undefined)
+    issues.set("remote", "Expected what is known of the server");
   return { issues, sound };
 }
 

@@ -74,4 +74,37 @@ export const replication = [
     tests: ["sync/live.test.ts"],
     named: "hidden",
   },
+  {
+    id: "remote-gone-unseen",
+    why: "What is known of the server is gone from the disk, and the device takes itself for one that the server never saw.",
+    breaks: ["G8"],
+    edits: [['sound["remote"] === undefined)', 'sound["format"] === undefined)']],
+    tests: ["sync/remote-damage.test.ts"],
+    named: "all of it is gone",
+  },
+  {
+    id: "adopted-in-two-writes",
+    why: "A leader that dies while it adopts the device's data has taken it out of the base, and sent none of it.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "return done(await lead.append(bodies, position));",
+        "await lead.append(bodies.slice(0, 1), position); return done(await lead.append(bodies.slice(1)));",
+      ],
+    ],
+    tests: ["sync/adopt.test.ts"],
+    named: "leader is killed",
+  },
+  {
+    id: "fold-forgets-numbers",
+    why: "A fold does not say which events were sent: the next leader gives their numbers to others.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "? replica.remote.store() : undefined",
+        "? { ...replica.remote.store(), numbers: [] } : undefined",
+      ],
+    ],
+    tests: ["sync/kill-fold.test.ts", "sync/remote-damage.test.ts"],
+  },
 ];

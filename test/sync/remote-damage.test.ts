@@ -1,0 +1,107 @@
+/** What the device has on disk about the server is damaged, while some of it is on its way. */
+import { describe, expect, test } from "vitest";
+import { type StoredRemote } from "../../src/model/remote.ts";
+import { add, createSyncWorld, logOf, shown } from "./world.ts";
+
+/**
+ * A device at rest that has, folded into `meta.remote`: rows of the server, an event that the server took in and whose answer
+ * was lost, and a slider that was sent and that a later one may not take the place of.
+ */
+async function begin() {
+  const place = createSyncWorld();
+  const { world, openTab } = place;
+  const device = world.createDevice();
+  const tab = openTab(device);
+  await world.run(tab.sync.ready);
+  await world.run(Promise.all(["a", "b", "c"].map((id) => add(tab, id).settled)));
+  await world.pass(10_000);
+  const end = world.network.always("answerLost", ({ url }) => !url.pathname.endsWith("live"));
+  add(tab, "sent");
+  await world.pass(2000);
+  const slide = (value: number) => tab.sync.commit({ name: "moved", payload: { value } });
+  slide(1);
+  await world.pass(20_000);
+  const remote = device.disk.get("meta", "remote") as StoredRemote;
+  expect(remote).toMatchObject({ pos: 3, numbers: [expect.anything(), expect.anything()] });
+  await world.run(tab.sync.stop());
+  end();
+  return { ...place, device, remote };
+}
+
+const wrong: Record<keyof StoredRemote, unknown> = {
+  client: "short",
+  next: 1.5,
+  cursor: "no cursor",
+  pos: -1,
+  epoch: 7,
+  numbers: [["x"]],
+  acked: [["x"]],
+  decided: [7],
+  attempt: -1,
+  notBefore: "1",
+};
+/** Nobody can see that it is. */
+const untrue: Partial<StoredRemote> = {
+  client: "somebody",
+  next: 1,
+  cursor: "AAAA",
+  pos: 2,
+  epoch: "another",
+  numbers: [],
+};
+
+type Damage = (remote: StoredRemote) => unknown;
+const putting =
+  (key: string, value: unknown): Damage =>
+  (remote) => ({ ...remote, [key]: value });
+const without =
+  (key: string): Damage =>
+  (remote) =>
+    Object.fromEntries(Object.entries(remote).filter(([name]) => name !== key));
+
+const seen: (readonly [what: string, damage: Damage])[] = [
+  ["all of it is gone", () => undefined],
+  ["it is no object", () => "remote"],
+  ["it is empty", () => ({})],
+  ...Object.entries(wrong).flatMap(([key, value]) => [
+    [`${key} is missing`, without(key)] as const,
+    [`${key} is wrong`, putting(key, value)] as const,
+  ]),
+];
+const unseen = Object.entries(untrue).map(
+  ([key, value]) => [`${key} is another one`, putting(key, value)] as const,
+);
+
+/** Checks that all devices have everything once, and tells what is in quarantine. */
+async function quarantinedAfter(damage: Damage): Promise<readonly string[]> {
+  const { world, openTab, device, remote, storage } = await begin();
+  const damaged = damage(remote);
+  if (damaged === undefined) device.disk.remove("meta", "remote");
+  else device.disk.put("meta", "remote", damaged);
+  const tab = openTab(device);
+  await world.run(tab.sync.ready);
+  tab.sync.commit({ name: "moved", payload: { value: 2 } });
+  add(tab, "later");
+  await world.pass(15_000);
+  expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, rejected: 0, fault: null });
+  const other = openTab(world.createDevice());
+  await world.run(other.sync.ready);
+  await world.pass(3000);
+  for (const it of [tab, other]) {
+    expect(shown(it)).toEqual(["a", "b", "c", "later", "sent"].map((id) => `${id}:${id}`));
+    expect(it.sync.tables.settings.get("slider")).toEqual({ id: "slider", value: 2 });
+  }
+  const log = await logOf(storage);
+  expect(new Set(log.map(({ id }) => id)).size).toBe(log.length);
+  expect(log.filter(({ name }) => name === "added")).toHaveLength(5);
+  return tab.sync.quarantine.list().map(({ id }) => id);
+}
+
+describe("G5 G8 of what is known of the server", () => {
+  test.each(seen)("%s: nothing is lost or doubled, and the app is told", async (_, damage) => {
+    expect(await quarantinedAfter(damage)).toEqual(["meta/remote"]);
+  });
+  test.each(unseen)("%s: nothing is lost or doubled", async (_, damage) => {
+    expect(await quarantinedAfter(damage)).toEqual([]);
+  });
+});
