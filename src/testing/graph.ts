@@ -1,19 +1,17 @@
 /** All that a machine can become, with what a test says of the world around it: states, and the events between them. */
-import {
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  type EventObject,
-  getNextTransitions,
-} from "xstate";
+import { type AnyMachineSnapshot, type AnyStateMachine, getNextTransitions } from "xstate";
 import { getAdjacencyMap } from "xstate/graph";
 import { byText, instrument, textOf } from "./instrument.ts";
 
 /** An event as it may happen, with its payload. */
-export interface PathCase extends EventObject {
+export interface PathCase {
+  readonly type: string;
   /** For the name of a path, instead of the event's type. */
   readonly title?: string;
   /** What changes in the world just before. */
   readonly world?: object;
+  /** Its payload. */
+  readonly [name: string]: unknown;
 }
 
 /** Where a machine is, for a filter. */
@@ -37,8 +35,8 @@ export interface PathOptions {
    * state. Cases change it before the machine sees them, `react` afterwards.
    */
   readonly world?: object;
-  /** What a step changes in `world`. */
-  react?(step: PathStep): void;
+  /** Changes `world` as a step does. May return an event that follows from it at once, and is a part of the same step. */
+  react?(step: PathStep, context: unknown): PathCase | void;
   /** What makes two states the same, next to `value` and `world`. Default: the plain data of the context. */
   identify?(context: unknown): unknown;
   /** More states than this: throws, and says what grows. Default 5000. */
@@ -80,6 +78,9 @@ interface Place {
   readonly world: string;
   readonly tids: readonly string[];
 }
+
+/** More events than follow from one another. */
+const mostFollowers = 100;
 
 /** The plain data in it: what is a function, an actor, a map or the like is left out. */
 function plain(value: unknown, depth = 6): unknown {
@@ -148,12 +149,24 @@ export function walk(original: AnyStateMachine, options: PathOptions): Graph {
     },
     transition(from: Place, event: PathCase, scope: Parameters<typeof start>[0]): Place {
       putBack(from.world);
-      Object.assign(world, event.world);
-      const [snapshot, tids] = next(from.snapshot, event, scope);
-      if (snapshot.status === "error") throw snapshot.error;
-      const to = { snapshot, world: "", tids };
-      if (tids.length > 0) options.react?.(stepOf(event, from, to));
-      return { ...to, world: JSON.stringify(world) };
+      let place = from;
+      let follower: PathCase | void = event;
+      const tids: string[] = [];
+      for (let count = 0; follower !== undefined; count += 1) {
+        if (count === mostFollowers)
+          throw new Error(
+            `Expected ${event.type} to come to an end, got ${textOf(place.snapshot.value)}`,
+          );
+        Object.assign(world, follower.world);
+        const [snapshot, taken] = next(place.snapshot, follower, scope);
+        if (snapshot.status === "error") throw snapshot.error;
+        const to = { snapshot, world: "", tids: taken };
+        const step = stepOf(follower, place, to);
+        follower = taken.length === 0 ? undefined : options.react?.(step, snapshot.context);
+        tids.push(...taken);
+        place = to;
+      }
+      return { ...place, world: JSON.stringify(world), tids };
     },
   };
   const eventsOf = ({ snapshot, world: around }: Place): readonly PathCase[] => {

@@ -69,7 +69,9 @@ const answers = [
 ];
 const outcomes = ["done", "nothing", "fenced"];
 
-/** With the inputs that together make every state a place where a machine rests. */
+/**
+ * With the inputs that together make every state a place where a machine rests; without those that `test/paths` goes through.
+ */
 const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = [
   [
     "commit",
@@ -78,14 +80,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
       ["keep", "reject"].map((whenFull) => ({ owner, queue: view, whenFull })),
     ),
   ],
-  [
-    "election",
-    electionMachine,
-    ...[true, false].map((some) => ({
-      owner,
-      locks: { supported: () => some, hears: yes, visible: yes, spread: () => 0 },
-    })),
-  ],
+  ["election", electionMachine],
   ["handoff", handoffMachine, { owner, log: { isLong: () => false, hasLeft: () => false } }],
   [
     "live",
@@ -96,7 +91,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
   ],
   ["load", loadMachine, { owner }],
   ["replication", replicationMachine, ...outlooks.map((server) => ({ owner, server }))],
-  ["storage", storageMachine, { owner }],
+  ["storage", storageMachine],
   [
     "sync",
     syncMachine,
@@ -202,13 +197,11 @@ const cases: Readonly<Record<string, readonly object[]>> = {
     { n: 1, evicted: 1 },
   ],
   "ensure.failed": ["aborted", "quota", "refused", "lost"].map((failure) => ({ n: 1, failure })),
-  "connection.failed": [{ failure: "newer" }, { failure: "unavailable" }],
-  "connection.closed": [{ reason: "forced" }, { reason: "deleted" }, { reason: "upgraded" }],
 };
 
 const cast = machines.map(([name, machine, ...inputs]) => ({ name, machine, inputs }));
 
-describe.each(cast)("machine $name", ({ name, machine, inputs }) => {
+describe.each(cast)("machine $name", ({ name, machine }) => {
   it("has a unique meta.tid on every transition", () => {
     const tids = transitionsOf(machine).map(
       (transition) => (transition.meta as { tid?: string } | undefined)?.tid,
@@ -231,35 +224,40 @@ describe.each(cast)("machine $name", ({ name, machine, inputs }) => {
   it("bounds its own steps", () => {
     expect(machine.options?.maxIterations).toBe(1000);
   });
-
-  it("can be walked from state to state, without a throw and without getting stuck", () => {
-    const types = new Set(transitionsOf(machine).map(({ eventType }) => eventType));
-    const events = Array.from(types)
-      .filter((type) => type !== "")
-      .flatMap((type) => (cases[type] ?? [{}]).map((rest) => Object.assign({ type }, rest)));
-    const reached = new Set<string>();
-    for (const input of inputs) {
-      const map = getAdjacencyMap(machine, {
-        input,
-        events,
-        limit: 5000,
-        // Counters and references are no states.
-        serializeState: (state: { readonly value: unknown }) => JSON.stringify(state.value),
-        stopWhen: (state: { readonly status: string }) => state.status !== "active",
-      } as never);
-      for (const { state } of Object.values(map)) {
-        const { _nodes: nodes, status } = state as unknown as {
-          readonly _nodes: readonly StateNode[];
-          readonly status: string;
-        };
-        expect(status).not.toBe("error");
-        for (const node of nodes) reached.add(node.id);
-      }
-    }
-    const missed = nodesOf(machine).filter((node) => !reached.has(node.id) && !transient(node));
-    expect(missed.map((node) => node.id)).toEqual([]);
-  });
 });
+
+describe.each(cast.filter(({ inputs }) => inputs.length > 0))(
+  "machine $name",
+  ({ machine, inputs }) => {
+    it("can be walked from state to state, without a throw and without getting stuck", () => {
+      const types = new Set(transitionsOf(machine).map(({ eventType }) => eventType));
+      const events = Array.from(types)
+        .filter((type) => type !== "")
+        .flatMap((type) => (cases[type] ?? [{}]).map((rest) => Object.assign({ type }, rest)));
+      const reached = new Set<string>();
+      for (const input of inputs) {
+        const map = getAdjacencyMap(machine, {
+          input,
+          events,
+          limit: 5000,
+          // Counters and references are no states.
+          serializeState: (state: { readonly value: unknown }) => JSON.stringify(state.value),
+          stopWhen: (state: { readonly status: string }) => state.status !== "active",
+        } as never);
+        for (const { state } of Object.values(map)) {
+          const { _nodes: nodes, status } = state as unknown as {
+            readonly _nodes: readonly StateNode[];
+            readonly status: string;
+          };
+          expect(status).not.toBe("error");
+          for (const node of nodes) reached.add(node.id);
+        }
+      }
+      const missed = nodesOf(machine).filter((node) => !reached.has(node.id) && !transient(node));
+      expect(missed.map((node) => node.id)).toEqual([]);
+    });
+  },
+);
 
 it("tids are unique over all machines", () => {
   const tids = machines.flatMap(([, machine]) =>

@@ -58,10 +58,14 @@ export interface DiskStimuli {
   release(operation: Operation, how?: FaultKind): Promise<void>;
   /** Those that wait go on, or fail like this; later ones wait again. */
   answer(operation: Operation, how?: FaultKind): Promise<void>;
+  /** The one that waits for longest goes on, or fails like this. */
+  answerFirst(operation: Operation, how?: FaultKind): Promise<void>;
   /** The next operation of this kind fails like this. */
   failNext(operation: Operation, how: FaultKind): Promise<void>;
   /** The next call for this operation throws at once: a bug of the browser, or of ours. */
   breakNext(operation: Operation): Promise<void>;
+  /** The next closing of a connection throws. */
+  breakClose(): Promise<void>;
   /** The connection is closed by force. */
   close(): Promise<void>;
   /** Another page deletes the database. */

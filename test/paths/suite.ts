@@ -13,6 +13,7 @@ export type Cause = (
   stimuli: Stimuli,
   step: PathStep,
   wait: () => Promise<void>,
+  model: Model,
 ) => Promise<unknown>;
 
 /**
@@ -109,7 +110,7 @@ async function go(
   }
   async function cause(step: PathStep): Promise<void> {
     const how = drive[step.event.type];
-    if (typeof how === "function") await how(stimuli, step, wait);
+    if (typeof how === "function") await how(stimuli, step, wait, model);
     else if (step.event.type.startsWith("xstate.after.")) await wait();
     else throw new Error(`Expected a cause of ${step.event.type}, got none`);
     await stimuli.time.settle();
@@ -129,7 +130,7 @@ async function go(
     for (const step of group) {
       const how = drive[step.event.type];
       if (step.event.world !== undefined) await change?.(stimuli, step.event.world);
-      if (typeof how === "object") await how.ahead(stimuli, step, wait);
+      if (typeof how === "object") await how.ahead(stimuli, step, wait, model);
     }
     await cause(first);
     const what = group.map(({ event }) => event.title ?? event.type).join(" > ");

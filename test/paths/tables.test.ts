@@ -2,12 +2,17 @@
 import { describe, expect, it } from "vitest";
 import { type AnyStateMachine } from "xstate";
 import { electionMachine } from "../../src/machines/election.ts";
+import { storageMachine } from "../../src/machines/storage.ts";
 import { without } from "../../src/testing/instrument.ts";
 import { transitionsOf } from "../../src/testing/transitions.ts";
 import { type Table, differences } from "./table.ts";
 import { electionTable } from "./tables/election.ts";
+import { storageTable } from "./tables/storage.ts";
 
-const machines: readonly (readonly [AnyStateMachine, Table])[] = [[electionMachine, electionTable]];
+const machines: readonly (readonly [AnyStateMachine, Table])[] = [
+  [electionMachine, electionTable],
+  [storageMachine, storageTable],
+];
 
 describe.each(machines.map(([machine, table]) => ({ name: machine.id, machine, table })))(
   "the table of $name",

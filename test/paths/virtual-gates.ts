@@ -21,6 +21,7 @@ export function createGates() {
   const connections = new Map<Connection, ConnectionEvents>();
   let asked: Operation[] = [];
   let blocked: Go[] | undefined;
+  let closeBroken = false;
 
   let lockHeld = false;
   let lockBroken = false;
@@ -69,6 +70,9 @@ export function createGates() {
         close() {
           connections.delete(connection);
           inner.close();
+          const throws = closeBroken;
+          closeBroken = false;
+          if (throws) throw new Error("Broken: close");
         },
       },
     );
@@ -91,6 +95,14 @@ export function createGates() {
       await answer(operation, how);
     },
     answer,
+    async answerFirst(operation, how) {
+      queueOf(operation).shift()?.(how);
+      await Promise.resolve();
+    },
+    async breakClose() {
+      closeBroken = true;
+      await Promise.resolve();
+    },
     async failNext(operation, how) {
       failing.set(operation, how);
       await Promise.resolve();

@@ -122,6 +122,20 @@ describe("edgePaths", () => {
     expect(world).toEqual({ open: true });
   });
 
+  it("join what follows of itself to the step that it follows from", () => {
+    const paths = edgePaths(shop, {
+      cover: ["shop.unpaid"],
+      cases,
+      react: ({ tids }) => (tids.includes("shop.buy") ? cases[1] : undefined),
+    });
+    expect(paths.map(({ name }) => name)).toEqual(["enter > buy"]);
+    expect(paths[0]?.steps[1]).toMatchObject({
+      tids: ["shop.buy", "shop.unpaid", "shop.again"],
+      from: "inside.looking",
+      to: "inside.looking",
+    });
+  });
+
   it("fail loudly when there is no end of states, and say what grows", () => {
     const counter = setup({}).createMachine({
       id: "counter",
