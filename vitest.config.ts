@@ -28,6 +28,8 @@ const severalTabs = {
   environment: "node",
   testTimeout: 20_000,
   hookTimeout: 30_000,
+  // What these files share is loaded and built once per worker: what they test runs in other processes.
+  isolate: false,
   // Tests that run side by side mostly wait.
   maxConcurrency: 8,
 } as const;
@@ -43,6 +45,11 @@ export default defineConfig({
           environment: "node",
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.{browser,e2e}.test.ts"],
+          // A thread is started in half the time of a process, and two use two cores: Vitest would leave one free.
+          pool: "threads",
+          maxWorkers: 2,
+          // Only against tests that hang: the machine may be busy.
+          testTimeout: 20_000,
           // Tests that run side by side mostly wait.
           maxConcurrency: 12,
           typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },

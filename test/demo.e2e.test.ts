@@ -10,17 +10,6 @@ const openTab = (): Promise<Page> => demo.openTab();
 const isRole = (tab: Page, role: string): Promise<void> =>
   tab.locator(`[data-testid=role]:text-is("${role}")`).waitFor();
 
-/** Waits until the service worker has all that a reload needs. */
-const isKept = (tab: Page): Promise<unknown> =>
-  tab.waitForFunction(async () => {
-    const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-    const wanted = [location.href, ...loaded].filter(
-      (url) => url.startsWith(location.origin) && !url.startsWith(`${location.origin}/sync/`),
-    );
-    const kept = await Promise.all(wanted.map((url) => caches.match(url, { ignoreVary: true })));
-    return navigator.serviceWorker.controller !== null && !kept.includes(undefined);
-  });
-
 test("shows in one tab what another does, at once, and after a reload", async () => {
   const [a, b] = [await openTab(), await openTab()];
   await add(a, "Milk");
@@ -53,41 +42,6 @@ test("hands over when the tab that leads is closed", async () => {
   await isStored(b);
   await b.reload();
   await expect.poll(todosOf(b), patience).toEqual(["Milk", "Bread"]);
-});
-
-test("works without a network, also after a reload and in a new tab", async () => {
-  const tab = await openTab();
-  await add(tab, "Milk");
-  await isKept(tab);
-  await demo.context().setOffline(true);
-  await add(tab, "Bread");
-  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
-  await isStored(tab);
-  await tab.reload();
-  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
-  const other = await openTab();
-  await add(other, "Eggs");
-  await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread", "Eggs"]);
-  await tab.locator("[data-testid=status]:has-text('offline')").waitFor();
-  await demo.context().setOffline(false);
-  await tab.locator("[data-testid=status]:not(:has-text('offline'))").waitFor();
-});
-
-test("opens when the server is down", async () => {
-  const tab = await openTab();
-  await add(tab, "Milk");
-  await isKept(tab);
-  await isStored(tab);
-  // Away from the dev server first: its client would rightly complain that the server went.
-  await tab.goto("about:blank");
-  await demo.withoutServer(async (address) => {
-    await tab.goto(address);
-    await expect.poll(todosOf(tab), patience).toEqual(["Milk"]);
-    await add(tab, "Bread");
-    await isStored(tab);
-    await tab.reload();
-    await expect.poll(todosOf(tab), patience).toEqual(["Milk", "Bread"]);
-  });
 });
 
 test("is used with the keyboard alone", async () => {

@@ -1,6 +1,4 @@
-/** The demo in a browser, served as `npm start` serves it. Any complaint in its tabs fails the test. */
-import { type AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+/** The demo in a browser. Any complaint in its tabs fails the test. */
 import {
   type Browser,
   type BrowserContext,
@@ -9,51 +7,21 @@ import {
   type Page,
   chromium,
 } from "playwright";
-import { type Plugin, type ViteDevServer, createServer } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { createTodoServer } from "../../examples/todo/server.ts";
 import { chromiumLaunch } from "../chromium.ts";
-
-const configFile = new URL("../../examples/todo/vite.config.ts", import.meta.url).pathname;
+import { type DemoSite, serveBuilt } from "./demo-site.ts";
 
 /** The machine may be busy; nothing here is about how long it takes. */
 export const patience = { timeout: 30_000 };
-
-/** Serves the demo on a port of its own, with a sync server that the test can see. */
-const serve = async (port: number, sync: () => typeof fetch): Promise<ViteDevServer> => {
-  const listener = getRequestListener((request) => sync()(request), {
-    overrideGlobalObjects: false,
-  });
-  const own: Plugin = {
-    name: "own-sync-server",
-    enforce: "pre",
-    configureServer({ middlewares }) {
-      middlewares.use((request, response, next) => {
-        if (request.url?.startsWith("/sync/") === true) void listener(request, response);
-        else next();
-      });
-    },
-  };
-  const started = await createServer({
-    configFile,
-    plugins: [own],
-    logLevel: "error",
-    server: { port, strictPort: port !== 0, watch: null },
-  });
-  return started.listen();
-};
-const portOf = ({ httpServer }: ViteDevServer): number => {
-  if (httpServer === null) throw new Error("Expected Vite to have a server, got none");
-  return (httpServer.address() as AddressInfo).port;
-};
 
 const isUnanswered = (message: ConsoleMessage): boolean =>
   message.text().startsWith("Failed to load resource: net::") &&
   new URL(message.location().url).pathname.startsWith("/sync/");
 
 /** One browser for the tests of a file, a new context for each. */
-export function useDemo() {
-  let server: ViteDevServer;
+export function useDemo(serve = serveBuilt) {
+  let site: DemoSite;
   let browser: Browser;
   let context: BrowserContext;
   let sync: Awaited<ReturnType<typeof createTodoServer>>;
@@ -63,12 +31,12 @@ export function useDemo() {
   let complaints: string[];
 
   beforeAll(async () => {
-    server = await serve(0, () => sync.fetch as typeof fetch);
+    site = await serve(0, () => sync.fetch as typeof fetch);
     browser = await chromium.launch(chromiumLaunch);
   });
   afterAll(async () => {
     await browser.close();
-    await server.close();
+    await site.close();
   });
   beforeEach(async () => {
     complaints = [];
@@ -90,7 +58,7 @@ export function useDemo() {
       context = await browser.newContext();
       contexts.push(context);
     },
-    address: () => `http://127.0.0.1:${portOf(server)}/`,
+    address: () => `http://127.0.0.1:${site.port}/`,
     /** `before` comes first; `script` runs in the page before the app does. */
     async openTab({
       before,
@@ -115,13 +83,13 @@ export function useDemo() {
     },
     /** Works while nothing is served. */
     async withoutServer(work: (address: string) => Promise<void>): Promise<void> {
-      const port = portOf(server);
+      const { port } = site;
       const address = this.address();
-      await server.close();
+      await site.close();
       try {
         await work(address);
       } finally {
-        server = await serve(port, () => sync.fetch as typeof fetch);
+        site = await serve(port, () => sync.fetch as typeof fetch);
       }
     },
   };

@@ -19,14 +19,8 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/**
- * Builds an app as an app would be built, so that a tab opens fast, and serves it on a port of its own. `handle`: takes what it
- * answers itself.
- */
-export async function serveApp(
-  main = "app/main.ts",
-  handle: (incoming: IncomingMessage, response: ServerResponse) => boolean = () => false,
-): Promise<Site> {
+/** The page of an app, built as an app would be built, so that a tab opens fast. */
+async function buildPage(main: string): Promise<string> {
   const { output } = (await build({
     configFile: false,
     logLevel: "error",
@@ -39,8 +33,20 @@ export async function serveApp(
       rolldownOptions: { input: fileURLToPath(new URL(main, import.meta.url)) },
     },
   })) as Rolldown.RolldownOutput;
-  const { code } = output[0];
-  const html = page("tab", `<script type="module">${code}</script>`);
+  return page("tab", `<script type="module">${output[0].code}</script>`);
+}
+
+/** By the path of its source: the tests of a worker share it. */
+const pages = new Map<string, Promise<string>>();
+
+/** Serves an app on a port of its own. `handle`: takes what it answers itself. */
+export async function serveApp(
+  main = "app/main.ts",
+  handle: (incoming: IncomingMessage, response: ServerResponse) => boolean = () => false,
+): Promise<Site> {
+  const built = pages.get(main) ?? buildPage(main);
+  pages.set(main, built);
+  const html = await built;
   const server = createServer((incoming, response) => {
     if (handle(incoming, response)) return;
     response.setHeader("content-type", "text/html; charset=utf-8");
