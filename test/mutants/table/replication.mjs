@@ -15,8 +15,8 @@ export const replication = [
         "head: more ? page.head : 0,",
       ],
     ],
-    tests: ["sync/kill.test.ts"],
-    named: "G5 a leader",
+    tests: ["paths/composition/server-leading.test.ts"],
+    named: "and is killed",
   },
   {
     id: "pull-forgives-push",

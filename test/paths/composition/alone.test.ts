@@ -1,0 +1,4 @@
+import { alone } from "./courses.ts";
+import { cutSuite } from "./suite.ts";
+
+for (const course of alone) await cutSuite(course);
