@@ -169,5 +169,3 @@ export function createProbe() {
     },
   };
 }
-
-export type Probe = ReturnType<typeof createProbe>;
