@@ -39,6 +39,8 @@ export function createProbe() {
   const led: Led[] = [];
   /** Tabs that are told nothing of what becomes of their pages. */
   const deaf = new Set<string>();
+  /** Tabs whose appends wait on their way to the disk. */
+  const held = new Map<string, Promise<void>>();
   let moments = 0;
   let betweenCalls: { readonly moment: Moment; readonly act: () => void } | undefined;
   let betweenTasks: { readonly at: number; readonly act: () => void } | undefined;
@@ -69,6 +71,8 @@ export function createProbe() {
       args: readonly unknown[],
       run: () => Promise<unknown>,
     ): Promise<unknown> => {
+      const gate = operation === "append" ? held.get(tab) : undefined;
+      if (gate !== undefined) await gate;
       const answer = await call(`storage.${operation}`, run, never);
       if (operation === "claim") claims.push({ tab, term: answer as number });
       if (operation === "lead") {
@@ -152,6 +156,20 @@ export function createProbe() {
     led,
     deaf,
     wrap,
+    /** What this tab appends waits, until the returned function is called. */
+    hold(tab: string): () => void {
+      let release: (() => void) | undefined;
+      held.set(
+        tab,
+        new Promise((resolve) => {
+          release = resolve;
+        }),
+      );
+      return () => {
+        held.delete(tab);
+        release?.();
+      };
+    },
     /** A task is over, or what the test did by itself. */
     tick(): void {
       moments += 1;
