@@ -11,6 +11,7 @@ import { type Course, createCourse } from "./course.ts";
 import { type Disk, createDisk } from "./disk.ts";
 import { type FaultKind, faultOf } from "./fault-kinds.ts";
 import { type Operation } from "./faults.ts";
+import { type Journal, createJournal } from "./journal.ts";
 import { type DevicePage, createPage } from "./page.ts";
 import { createDraw } from "./scheduler.ts";
 import { createSeededRandom } from "./seeded-random.ts";
@@ -36,6 +37,8 @@ export interface DeviceOptions {
 export interface World extends Course {
   /** A device more: its own disk, locks and tabs. */
   createDevice(options?: Pick<DeviceOptions, "noLocks">): Device;
+  /** All that were created. */
+  readonly devices: readonly Device[];
   readonly network: VirtualNetwork;
   /** For a server: the time of this world. */
   readonly clock: ClockPort;
@@ -56,6 +59,8 @@ export interface Device extends Course {
   ): DeviceTab<T, E>;
   /** Opens a page without an engine: give its `environment` to whatever makes your app's. */
   openPage(): DevicePage;
+  /** All tabs that `openTab` opened, those that are gone as well. */
+  readonly tabs: readonly DeviceTab<TableSchemas, EventDefinitions>[];
 
   /** What is stored, past the engine. */
   readonly disk: Disk;
@@ -87,13 +92,15 @@ export interface Device extends Course {
   sendBroken(scope: string): void;
   /** Its network, which it shares with other devices of its world. */
   readonly network: VirtualNetwork;
-  /** All its pages go offline or online. */
+  /** All its pages go offline or online, and those that are opened later are so as well. */
   setOnline(online: boolean): void;
   /** A stranger takes the locks that tabs hold or wait for, and keeps them until the returned function is called. */
   stealLock(): () => void;
 
   /** @internal The disk itself. */
   readonly databases: ReadonlyMap<string, MemoryDatabase>;
+  /** @internal All that its log ever said. */
+  journal(): Journal;
 }
 
 /** All messages. */
@@ -142,16 +149,16 @@ export function createWorld({
     skipTo: (time) => clock.skipTo(time),
   });
   let pages = 0;
-  let devices = 0;
+  const devices: Device[] = [];
   return {
     ...course,
+    devices,
     network,
     clock,
     random: createSeededRandom(seed + 0.5),
     createDevice({ noLocks = false } = {}) {
-      devices += 1;
-      const prefix = devices === 1 ? "" : `device ${devices} `;
-      return deviceIn({
+      const prefix = devices.length === 0 ? "" : `device ${devices.length + 1} `;
+      const device = deviceIn({
         course,
         schedule,
         join,
@@ -160,6 +167,8 @@ export function createWorld({
         nameOf: (count) => `${prefix}tab ${count}`,
         random: () => createSeededRandom(seed + (pages += 1) / 2 ** 16),
       });
+      devices.push(device);
+      return device;
     },
   };
 }
@@ -174,11 +183,15 @@ interface Surroundings extends ReturnType<typeof createCourse> {
 function deviceIn({ course, schedule, join, network, noLocks, nameOf, random }: Surroundings) {
   const { draw } = course;
   const pages: DevicePage[] = [];
+  const tabs: DeviceTab<TableSchemas, EventDefinitions>[] = [];
   const lockNames = new Set<string>();
   const storage = createVirtualDisk({ schedule, draw });
   const locks = createVirtualLocks({ schedule });
   const channels = createVirtualChannels({ schedule });
+  const journal = createJournal(storage.databases);
+  course.watch(() => journal.note());
   let openable: (() => void) | undefined;
+  let isOnline = true;
 
   // A message, and somebody who asks for a lock that a cached page holds, evict it.
   channels.drop(({ to }) => pages.some((page) => page.evict({ channel: to })));
@@ -199,6 +212,7 @@ function deviceIn({ course, schedule, join, network, noLocks, nameOf, random }: 
       },
     });
     pages.push(page);
+    page.setOnline(isOnline);
     join({ ...page, runs: () => page.state === "running" });
     return page;
   }
@@ -209,9 +223,13 @@ function deviceIn({ course, schedule, join, network, noLocks, nameOf, random }: 
     openTab(config) {
       const page = openPage();
       const sync = createSyncActor({ ...config, environment: page.environment } as never);
-      return Object.assign(page, { sync }) as never;
+      const tab = Object.assign(page, { sync });
+      tabs.push(tab);
+      return tab as never;
     },
+    tabs,
     databases: storage.databases,
+    journal: journal.read,
     disk: createDisk(storage.databases),
     failNextWrite: (kind, operation) =>
       storage.faults.next(operation ?? isWriting, faultOf(kind, draw)),
@@ -251,6 +269,7 @@ function deviceIn({ course, schedule, join, network, noLocks, nameOf, random }: 
     sendBroken: (scope) => channels.sendBroken(scope),
     network,
     setOnline(online) {
+      isOnline = online;
       for (const page of pages) page.setOnline(online);
     },
     stealLock() {

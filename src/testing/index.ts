@@ -1,4 +1,7 @@
 /** Public names of `sssync/testing`. */
+export { AppPathError, type AppPathReport, appPaths } from "./app-paths.ts";
+export { type AppServer, type ServerRules, serveApp } from "./app-server.ts";
+export { type Converged, converge } from "./converge.ts";
 export { type Course } from "./course.ts";
 export {
   type Device,
@@ -13,6 +16,16 @@ export { type Contents, type Disk } from "./disk.ts";
 export { type FaultKind } from "./fault-kinds.ts";
 export { type Operation } from "./faults.ts";
 export { type PathCase, type PathOptions, type PathState, type PathStep } from "./graph.ts";
+export {
+  type Command,
+  type CommandContext,
+  type Invariant,
+  type Outcome,
+  type AppPathOptions,
+  type AppPathOptionsOf,
+  type Trouble,
+} from "./app-options.ts";
+export { checkPurity } from "./purity.ts";
 export { type DevicePage } from "./page.ts";
 export {
   type EdgePathOptions,

@@ -98,6 +98,7 @@ export function createPage(options: PageOptions): DevicePage {
   /** Locks that it asked for and did not release. */
   const wanted = new Map<string, number>();
   let state: DevicePage["state"] = "running";
+  let isOnline = true;
 
   function tell(...events: readonly LifecycleEvent[]): void {
     for (const event of events) lifecycle.emit(event);
@@ -110,6 +111,13 @@ export function createPage(options: PageOptions): DevicePage {
     state = "running";
     for (const part of parts) part.thaw();
     tell(...events);
+    tellOnline();
+  }
+  /** What happened to the network while it did not run, it hears when it does. */
+  function tellOnline(): void {
+    if (state !== "running" || lifecycle.online() === isOnline) return;
+    network.setOnline(isOnline);
+    tell(isOnline ? "online" : "offline");
   }
   function die(): void {
     state = "gone";
@@ -185,9 +193,8 @@ export function createPage(options: PageOptions): DevicePage {
       return true;
     },
     setOnline(online) {
-      if (state !== "running" || lifecycle.online() === online) return;
-      network.setOnline(online);
-      tell(online ? "online" : "offline");
+      isOnline = online;
+      tellOnline();
     },
     failNextWrite: (kind, operation) => storage.next(operation ?? isWriting, faultOf(kind, draw)),
     failNextRead: (kind) => storage.next(isReading, faultOf(kind, draw)),

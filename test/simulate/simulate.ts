@@ -1,4 +1,5 @@
 /** Runs the history of a seed, checks it after every step, and makes a failing one as short as it can be. */
+import { shorten } from "../../src/testing/shrink.ts";
 import { Violation } from "./demand.ts";
 import { type Lasting, type Step, drawSteps, perform } from "./steps.ts";
 import { createWorld } from "./world.ts";
@@ -89,19 +90,7 @@ export async function shrink(
   attempt: Attempt = run,
   sort: Sort = "alone",
 ): Promise<readonly Step[]> {
-  let best = steps;
-  let tries = 0;
-  for (
-    let size = Math.ceil(best.length / 2);
-    size >= 1;
-    size = size === 1 ? 0 : Math.ceil(size / 2)
-  ) {
-    for (let from = 0; from < best.length && tries < mostTries[sort];) {
-      const shorter = [...best.slice(0, from), ...best.slice(from + size)];
-      tries += 1;
-      if (kindOf((await attempt(seed, shorter)).failure) !== kindOf(failure)) from += size;
-      else best = shorter;
-    }
-  }
-  return best;
+  const fails = async (shorter: readonly Step[]): Promise<boolean> =>
+    kindOf((await attempt(seed, shorter)).failure) === kindOf(failure);
+  return shorten(steps, fails, { left: mostTries[sort] });
 }
