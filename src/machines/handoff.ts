@@ -205,10 +205,11 @@ export const handoffMachine = setup({
           states: {
             resting: {
               on: {
-                "log.grew": [
-                  { guard: "isLong", target: "deciding", meta: { tid: "handoff.long" } },
-                  { target: "resting", reenter: true, meta: { tid: "handoff.grew" } },
-                ],
+                "log.grew": {
+                  guard: "isLong",
+                  target: "deciding",
+                  meta: { tid: "handoff.long" },
+                },
               },
               after: { idleDelay: { target: "deciding", meta: { tid: "handoff.idle" } } },
             },
@@ -301,7 +302,6 @@ export const handoffMachine = setup({
       },
     },
     draining: {
-      on: { drain: { meta: { tid: "handoff.drainAgain" } } },
       invoke: {
         id: "settle",
         src: "settle",

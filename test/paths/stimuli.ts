@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly noLocks?: boolean;
   /** A page without BroadcastChannel. */
   readonly noChannel?: boolean;
+  /** An older version of the app left so many segments, of one row each, which this one has to write anew. */
+  readonly older?: number;
 }
 
 /** One commit of the tab, as its receipt tells of it. */
@@ -54,6 +56,8 @@ export interface Reading {
 export interface DiskStimuli {
   /** Operations of this kind wait from now on. */
   hold(operation: Operation): Promise<void>;
+  /** The next operation of this kind waits, and those after it do not. */
+  holdNext(operation: Operation): Promise<void>;
   /** Those that wait go on, or fail like this; later ones do not wait. */
   release(operation: Operation, how?: FaultKind): Promise<void>;
   /** Those that wait go on, or fail like this; later ones wait again. */
@@ -95,6 +99,12 @@ export interface LockStimuli {
   /** The request of the tab that waits is refused. */
   refuse(): Promise<void>;
   /** The next call of the port throws at once. */
+  breakNext(): Promise<void>;
+}
+
+/** What the tab tells others. */
+export interface ChannelStimuli {
+  /** The next message cannot be sent: the port throws. */
   breakNext(): Promise<void>;
 }
 
@@ -140,11 +150,12 @@ export interface Stimuli {
   open(options?: OpenOptions): Promise<void>;
   /** Asks the engine to stop. Does not wait for it. */
   stop(): Promise<void>;
-  /** Commits a todo. */
-  commit(): Promise<void>;
+  /** Commits so many todos in one turn, 1 if not said. Readings tell of the last one. */
+  commit(count?: number): Promise<void>;
   readonly page: PageStimuli;
   readonly disk: DiskStimuli;
   readonly lock: LockStimuli;
+  readonly channel: ChannelStimuli;
   readonly rival: RivalStimuli;
   readonly time: TimeStimuli;
   read(): Promise<Reading>;

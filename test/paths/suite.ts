@@ -39,6 +39,8 @@ export interface MachineSuite {
   readonly drive: Readonly<Record<string, Drive>>;
   /** Changes the world as the case of a step says, before the event. */
   change?(stimuli: Stimuli, world: object): Promise<unknown>;
+  /** Transitions of this machine that follow of themselves, by way of other machines, and leave it in the same state. */
+  echo?(step: PathStep): readonly string[];
   /** Expects the public side to show what this state means. */
   check(reading: Reading, state: string, step: PathStep): void;
   /** Transitions that no stimulus can cause, with the reason. */
@@ -92,7 +94,7 @@ async function expectKept(stimuli: Stimuli): Promise<void> {
 
 /** Goes along one path. Returns the transitions that were taken. */
 async function go(
-  { machine, drive, check, change, prepare }: MachineSuite,
+  { machine, drive, check, change, prepare, echo = () => [] }: MachineSuite,
   { model, path }: Planned,
   stimuli: Stimuli,
 ): Promise<readonly string[]> {
@@ -134,7 +136,9 @@ async function go(
     }
     await cause(first);
     const what = group.map(({ event }) => event.title ?? event.type).join(" > ");
-    expect(since, `${what} in ${first.from}`).toEqual(group.flatMap(({ tids }) => tids));
+    expect(since, `${what} in ${first.from}`).toEqual(
+      group.flatMap((step) => step.tids.concat(echo(step))),
+    );
     check(await stimuli.read(), last.to, last);
   }
   all.push(...since);

@@ -2,15 +2,18 @@
 import { describe, expect, it } from "vitest";
 import { type AnyStateMachine } from "xstate";
 import { electionMachine } from "../../src/machines/election.ts";
+import { handoffMachine } from "../../src/machines/handoff.ts";
 import { storageMachine } from "../../src/machines/storage.ts";
 import { without } from "../../src/testing/instrument.ts";
 import { transitionsOf } from "../../src/testing/transitions.ts";
 import { type Table, differences } from "./table.ts";
 import { electionTable } from "./tables/election.ts";
+import { handoffTable } from "./tables/handoff.ts";
 import { storageTable } from "./tables/storage.ts";
 
 const machines: readonly (readonly [AnyStateMachine, Table])[] = [
   [electionMachine, electionTable],
+  [handoffMachine, handoffTable],
   [storageMachine, storageTable],
 ];
 

@@ -15,6 +15,7 @@ const refused = (): DOMException => new DOMException("Refused", "SecurityError")
 
 export function createGates() {
   const held = new Set<Operation>();
+  const heldNext = new Set<Operation>();
   const waiting = new Map<Operation, Go[]>();
   const failing = new Map<Operation, FaultKind>();
   const broken = new Set<Operation>();
@@ -52,7 +53,8 @@ export function createGates() {
   ): Promise<T> {
     let how = failing.get(operation);
     failing.delete(operation);
-    if (held.has(operation)) how = (await wait(queueOf(operation))) ?? how;
+    if (heldNext.delete(operation) || held.has(operation))
+      how = (await wait(queueOf(operation))) ?? how;
     if (operation === "open" && blocked !== undefined) {
       events.blocked();
       how = (await wait(blocked)) ?? how;
@@ -90,7 +92,12 @@ export function createGates() {
       held.add(operation);
       await Promise.resolve();
     },
+    async holdNext(operation) {
+      heldNext.add(operation);
+      await Promise.resolve();
+    },
     async release(operation, how) {
+      heldNext.delete(operation);
       held.delete(operation);
       await answer(operation, how);
     },
@@ -182,6 +189,7 @@ export function createGates() {
     /** Nothing is held or broken any more. */
     async mend(): Promise<void> {
       held.clear();
+      heldNext.clear();
       failing.clear();
       broken.clear();
       for (const operation of waiting.keys()) await answer(operation);

@@ -1,5 +1,7 @@
 /** The stimuli in memory: one virtual device, its tab under test, and a rival page without an engine. */
 import { type InspectionEvent } from "xstate";
+import { encodeSegment } from "../../src/model/segment.ts";
+import { type JsonObject } from "../../src/index.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
 import { type Environment } from "../../src/services/ports.ts";
 import { type DevicePage, createDevice } from "../../src/testing/index.ts";
@@ -39,6 +41,10 @@ export async function createVirtual(): Promise<Stimuli> {
   let ready: (() => string) | undefined;
   let tids: string[] = [];
   let posted: string[] = [];
+  let silent = false;
+  let schema:
+    | { version: number; migrate: (table: string, row: JsonObject) => JsonObject }
+    | undefined;
 
   let rivalHolds = false;
   let rivalLets: (() => void) | undefined;
@@ -68,7 +74,7 @@ export async function createVirtual(): Promise<Stimuli> {
       p: 1,
       incarnation: meta("incarnation"),
       tab: "rival",
-      schema: 1,
+      schema: meta("schema"),
       ...message,
     });
 
@@ -87,6 +93,10 @@ export async function createVirtual(): Promise<Stimuli> {
           return {
             ...opened,
             post(message) {
+              if (silent) {
+                silent = false;
+                throw new Error("Broken: a message");
+              }
               posted.push((message as { readonly kind: string }).kind);
               opened.post(message);
             },
@@ -96,16 +106,36 @@ export async function createVirtual(): Promise<Stimuli> {
     };
   }
 
+  /** What an older version of the app leaves. */
+  async function leaveOlder(count: number): Promise<void> {
+    const other = device.openPage();
+    const older = openTodos({ environment: other.environment });
+    await device.run(older.ready);
+    await device.run(older.stop());
+    other.close();
+    const marks = Array.from({ length: count }, (_, index) => {
+      const id = `old-${String(index).padStart(3, "0")}`;
+      const row = { id, text: "Milk", done: false };
+      device.disk.put("segments", ["todos", index + 1], encodeSegment([row], [1], 1), scope);
+      return { no: index + 1, low: id, count: 1, pos: 1, schema: 1 };
+    });
+    device.disk.put("meta", "manifest", { todos: marks }, scope);
+    schema = { version: 2, migrate: (_, row) => row };
+  }
+
+  const add = (id: string) => sync?.commit({ name: "todoAdded", payload: { id, text: "Milk" } });
   const settle = (): Promise<void> => device.settle();
   async function pass(ms: number): Promise<void> {
     await device.pass(ms);
   }
   return {
-    async open({ noLocks = false, noChannel = false, ...config } = {}) {
+    async open({ noLocks = false, noChannel = false, older = 0, ...config } = {}) {
+      if (older > 0) await leaveOlder(older);
       page = device.openPage();
       const environment = environmentOf(page);
       sync = openTodos({
         ...config,
+        ...(schema && { schema }),
         inspect,
         environment: {
           ...environment,
@@ -117,9 +147,10 @@ export async function createVirtual(): Promise<Stimuli> {
       await settle();
     },
     stop: at(() => void sync?.stop().catch(() => undefined)),
-    async commit() {
+    async commit(count = 1) {
       const id = `todo-${commits.length + 1}`;
-      const receipt = sync?.commit({ name: "todoAdded", payload: { id, text: "Milk" } });
+      for (let more = 1; more < count; more += 1) add(`${id}-${more}`);
+      const receipt = add(id);
       if (receipt === undefined) throw new Error("Expected an engine to commit to, got none");
       const [durable, settled] = [watch(receipt.durable), watch(receipt.settled)];
       commits.push(() => ({ id, durable: durable(), settled: settled() }));
@@ -156,6 +187,7 @@ export async function createVirtual(): Promise<Stimuli> {
       }),
       rivalSteals: at(() => ask(true)),
     },
+    channel: { breakNext: at(() => (silent = true)) },
     rival: {
       beats: async (later = false) => {
         say({ kind: "heartbeat", term: termOf() + (later ? 1 : 0), position: 0 });
@@ -213,7 +245,7 @@ export async function createVirtual(): Promise<Stimuli> {
       device.quota(false);
       await gates.mend();
       const other = device.openPage();
-      const own = openTodos({ environment: other.environment });
+      const own = openTodos({ environment: other.environment, ...(schema && { schema }) });
       const opened = own.ready.then(
         () => own.tables.todos.toArray(),
         () => null,

@@ -1,0 +1,5 @@
+import { handoffSuite } from "./machines/handoff.ts";
+import { testPaths } from "./suite.ts";
+import { createVirtual } from "./virtual.ts";
+
+testPaths(handoffSuite, createVirtual);
