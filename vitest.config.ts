@@ -3,6 +3,7 @@ import { playwright } from "@vitest/browser-playwright";
 import solid from "vite-plugin-solid";
 import { defineConfig } from "vitest/config";
 import { chromiumLaunch } from "./test/chromium.ts";
+import { LongestFirst } from "./test/longest-first.ts";
 
 const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
@@ -37,6 +38,7 @@ const severalTabs = {
 export default defineConfig({
   test: {
     reporters: ["default", "./test/closing-line.ts"],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         resolve,

@@ -27,7 +27,8 @@ async function buildPage(main: string): Promise<string> {
     define: { "process.env.NODE_ENV": '"production"' },
     build: {
       write: false,
-      minify: false,
+      // A tab opens in less time.
+      minify: true,
       target: "esnext",
       modulePreload: false,
       rolldownOptions: { input: fileURLToPath(new URL(main, import.meta.url)) },

@@ -51,9 +51,14 @@ const overwritePages =
 const ofLevelDb: readonly FileDamage[] = [
   { what: "log cut in half", torn: true, silent: true, files: /\.log$/, how: cutTo(0.5) },
   { what: "log zeroed in the middle", files: /\.log$/, how: overwrite(0.4, 0.6, "zeros") },
-  { what: "log overwritten near its end", files: /\.log$/, how: overwrite(0.8, 0.9, "garbage") },
+  {
+    what: "log overwritten near its end",
+    files: /\.log$/,
+    how: overwrite(0.8, 0.9, "garbage"),
+    rare: true,
+  },
   { what: "log gone", silent: true, files: /\.log$/, how: remove, rare: true },
-  { what: "table cut in half", files: /\.ldb$/, how: cutTo(0.5) },
+  { what: "table cut in half", files: /\.ldb$/, how: cutTo(0.5), rare: true },
   { what: "table overwritten in the middle", files: /\.ldb$/, how: overwrite(0.4, 0.6, "garbage") },
   { what: "tables gone", files: /\.ldb$/, how: remove, rare: true },
   { what: "tables zeroed", files: /\.ldb$/, how: overwrite(0, 1, "zeros"), rare: true },
@@ -62,7 +67,7 @@ const ofLevelDb: readonly FileDamage[] = [
   { what: "CURRENT empty", files: /CURRENT$/, how: cutTo(0) },
   { what: "CURRENT gone", files: /CURRENT$/, how: remove, rare: true },
   { what: "blobs gone", files: /\.blob\/.*\/[0-9a-f]+$/, how: remove },
-  { what: "blobs cut in half", files: /\.blob\/.*\/[0-9a-f]+$/, how: cutTo(0.5) },
+  { what: "blobs cut in half", files: /\.blob\/.*\/[0-9a-f]+$/, how: cutTo(0.5), rare: true },
   { what: "blobs cut short", files: /\.blob\/.*\/[0-9a-f]+$/, how: cutTo(0.99), rare: true },
   { what: "blobs empty", files: /\.blob\/.*\/[0-9a-f]+$/, how: cutTo(0), rare: true },
   {
@@ -82,7 +87,12 @@ const ofSqlite: readonly FileDamage[] = [
     how: overwrite(0, 100, "zeros"),
     rare: true,
   },
-  { what: "pages overwritten", files: /[A-Z0-9]{20}$/, how: overwritePages(16_384, "garbage") },
+  {
+    what: "pages overwritten",
+    files: /[A-Z0-9]{20}$/,
+    how: overwritePages(16_384, "garbage"),
+    rare: true,
+  },
   { what: "pages zeroed", files: /[A-Z0-9]{20}$/, how: overwritePages(65_536, "zeros") },
   {
     what: "end overwritten",
@@ -106,6 +116,7 @@ const ofSqlite: readonly FileDamage[] = [
     silent: true,
     files: /-wal$/,
     how: overwrite(0, 0.6, "garbage"),
+    rare: true,
   },
   {
     what: "write-ahead log gone",

@@ -78,8 +78,10 @@ async function fill(context: BrowserContext, address: string) {
   const page = await open(context, address);
   await page.waitForFunction(() => "ready" in globalThis, undefined, { polling: 20 });
   // Enough to be written out of the log, into what files the backend has.
-  for (let at = 0; at < 60; at += 1) await page.evaluate(() => app.add(1, 30_000));
-  await page.evaluate(() => app.importContacts(0, 3000));
+  await page.evaluate(async () => {
+    for (let at = 0; at < 60; at += 1) await app.add(1, 30_000);
+    await app.importContacts(0, 3000);
+  });
   await vi.waitFor(async () => expect(await page.evaluate(() => app.logged())).toBe(0), {
     timeout: 30_000,
     interval: 50,
