@@ -70,6 +70,8 @@ export interface Progress {
   readonly delay: number;
   /** The token was asked for after a refusal. */
   readonly renewed: boolean;
+  /** How often nobody was let in since the last success. */
+  readonly denials: number;
   /** An event was called bad since the server last took one. */
   readonly doubted: boolean;
   readonly asked: Asked["what"];
@@ -105,6 +107,7 @@ export const initial: Progress = {
   floor: 0,
   delay: 0,
   renewed: false,
+  denials: 0,
   doubted: false,
   asked: "pull",
   heard: { tag: "timeout" },
@@ -157,10 +160,14 @@ export function answerTo({ heard }: Progress, server: ServerView): PushResponse 
   return { epoch: epoch ?? "-", head: pos, results: [], ...stopped };
 }
 
+/** Whether who was not let in may ask again with what was refused: perhaps it was not the server that refused it. */
+export const mayAskAgain = ({ denials, askedAt }: Progress, now: number): boolean =>
+  denials === 0 || now - askedAt >= Math.min(300_000, 15_000 * 2 ** denials);
+
 /** The server took it: what failed before is over, unless it was another thing. */
 const succeeded = ({ stuck }: Progress, what: "push" | "pull"): Change =>
   stuck === undefined || stuck === what
-    ? { tries: 0, stuck: undefined, floor: 0, renewed: false, why: undefined }
+    ? { tries: 0, stuck: undefined, floor: 0, renewed: false, denials: 0, why: undefined }
     : {};
 
 /** It did not. */

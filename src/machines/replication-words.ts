@@ -26,6 +26,7 @@ import {
   begun,
   isBehind,
   logged,
+  mayAskAgain,
   pushed,
   snapped,
   startedOver,
@@ -106,7 +107,7 @@ export const words = setup({
     shallPush: ({ context }) => context.server.look().undecided > 0,
     isUninformed: ({ context }) => !context.informed,
     isWatched: ({ context }) => context.server.watched(),
-    isLongAgo: ({ context: { server, askedAt } }) => server.now() - askedAt >= 300_000,
+    mayAskAgain: ({ context }) => mayAskAgain(context, context.server.now()),
     isSlack: ({ context: { server, askedAt } }) => server.now() - askedAt >= 5000,
     isAhead: ({ context: { server } }, { head }: { head: number }) => head > server.look().pos,
     isNext({ context: { server } }, { page }: { page: LogPage }) {
@@ -213,6 +214,7 @@ export const words = setup({
     }),
     again: assign(({ context }) => ({ ...stuckAt(context), tries: context.tries + 1 })),
     refresh: assign(({ context }) => ({ ...stuckAt(context), renewed: true })),
+    deny: assign({ denials: ({ context }) => context.denials + 1 }),
     hinder: assign({
       why: ({ context }, { code }: { code: Hindrance["code"] }) => ({
         code,

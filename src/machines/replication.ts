@@ -17,7 +17,7 @@
  *    not decided, and on what is not known to be the server's word none is given up.
  * 4. Pushes and pulls take turns: neither waits for the end of the other's work. After a push there is a pull.
  * 5. There are two recoveries: a new client id (`rotating`), and a new base (`resetting`). Both leave what is undecided.
- * 6. Whose token is refused asks for another one once, and then waits for one: the outbox stays, no try is counted.
+ * 6. Whose token is refused asks for another one, tries once more, and then ever more seldom: the outbox stays, no try is counted.
  * 7. Waits double, with full jitter, up to a minute, without an end of tries; never shorter than the server asks for. Going
  *    online, and coming into sight, end a wait that the server did not ask for.
  * 8. One event that the server calls bad on its own is rejected; the second one in a row is not the events' fault.
@@ -259,8 +259,8 @@ export const replicationMachine = words.createMachine({
             },
             judged("record", "pushing.recording", "refusedPush"),
             judged("refresh", "refreshing", "refresh"),
-            judged("unauthorized", "denied.unauthorized", "unauthorized"),
-            judged("forbidden", "denied.forbidden", "forbidden"),
+            { ...judged("unauthorized", "denied.unauthorized", "unauthorized"), actions: "deny" },
+            { ...judged("forbidden", "denied.forbidden", "forbidden"), actions: "deny" },
             {
               ...judged("incompatible", "incompatible", "unknown"),
               actions: { type: "hinder", params: { code: "incompatible" } },
@@ -440,7 +440,7 @@ export const replicationMachine = words.createMachine({
               },
               // What stood in the way may have been another thing.
               {
-                guard: "isLongAgo",
+                guard: "mayAskAgain",
                 target: "deciding",
                 actions: "want",
                 meta: { tid: "replication.tryToken" },

@@ -62,7 +62,8 @@ export function verdictOn(heard: Answer<unknown>, asked: Asked): Verdict {
     case "refresh":
       return asked.renewed ? "unauthorized" : "refresh";
     case "deny":
-      return "forbidden";
+      // A proxy knows nothing of spaces: perhaps it was the token, perhaps it was in passing.
+      return known || asked.renewed ? "forbidden" : "refresh";
     case "rotate":
     case "resend":
       return what === "push" && known ? "record" : "wait";

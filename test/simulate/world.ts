@@ -340,7 +340,7 @@ export function createWorld(seed: number, withServer = false) {
       if (space !== undefined)
         for (const place of places)
           if (!alive().some((tab) => tab.place === place)) fresh.push(this.open(1, place));
-      // A token that was refused is tried again after five minutes.
+      // A token that was refused is tried again after five minutes at the latest.
       const most = space === undefined ? 6 : 15;
       for (let minutes = 0; minutes < most && !(await isOver()); minutes += 1)
         await devices.pass(60_000);

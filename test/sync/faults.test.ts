@@ -126,6 +126,48 @@ test("a token that expires is asked for anew once, and nobody sees it", async ()
   expect(words).not.toContain("backoff");
 });
 
+test.each([401, 403])(
+  "one %i of a proxy is asked again at once with the same token, and one that lasts is over soon after its end",
+  async (status) => {
+    const { world, tab } = await open();
+    const words = new Set<string>();
+    tab.sync.subscribe({ next: () => void words.add(tab.sync.status.sync) });
+    for (const id of ["a", "b"]) {
+      world.network.next(status, id === "a" ? "push" : "pull");
+      const receipt = add(tab, id);
+      await world.pass(1000);
+      expect(await world.run(receipt.settled)).toMatchObject([{ status: "accepted" }]);
+    }
+    expect(Array.from(words)).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/unauthorized|forbidden|backoff/)]),
+    );
+    const end = world.network.always(status);
+    add(tab, "c");
+    await world.pass(20_000);
+    expect(tab.sync.status).toMatchObject({
+      sync: status === 401 ? "unauthorized" : "forbidden",
+      pending: 1,
+    });
+    end();
+    await world.pass(15_000);
+    expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, fault: null });
+  },
+);
+
+test("who is not let in asks ever more seldom, up to every five minutes", async () => {
+  const asked: number[] = [];
+  let may = true;
+  const { world, tab } = await open(1, { authorizeSpace: () => may });
+  const begun = world.now();
+  may = false;
+  world.watch((what) => {
+    if (/pull|push/.test(what)) asked.push(Math.round((world.now() - begun) / 1000));
+  });
+  add(tab, "a");
+  await world.pass(1_500_000);
+  expect(Array.from(new Set(asked))).toEqual([0, 30, 90, 210, 450, 750, 1050, 1350]);
+});
+
 test("who is not let in any more is told so, keeps the outbox, and goes on when let in again", async () => {
   let may = true;
   const { world, tab } = await open(1, { authorizeSpace: () => may });

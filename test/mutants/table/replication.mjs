@@ -107,4 +107,12 @@ export const replication = [
     ],
     tests: ["sync/kill-fold.test.ts", "sync/remote-damage.test.ts"],
   },
+  {
+    id: "one-denial-stops",
+    why: "One refusal of a proxy stops syncing until the app gives another token, or for minutes.",
+    breaks: [],
+    edits: [["denials === 0 || now - askedAt >=", "now - askedAt >="]],
+    tests: ["sync/faults.test.ts"],
+    named: "of a proxy",
+  },
 ];
