@@ -32,8 +32,12 @@ export interface Accepted {
 
 export interface Rules<Tx> {
   readonly bugs: Bugs;
-  /** Whether the app accepts an event. */
-  judge(event: Prepared, found: PushFound<Tx>): Promise<Decision | undefined>;
+  /** Whether the app accepts an event. `open`: events of its unit, before it, that are to be accepted. */
+  judge(
+    event: Prepared,
+    found: PushFound<Tx>,
+    open: readonly Prepared[],
+  ): Promise<Decision | undefined>;
   /** Row actions of a unit; undefined: it does not apply to the rows as they are. */
   materialize(
     unit: readonly Prepared[],
@@ -139,7 +143,7 @@ export async function decide<Tx>(
         made.set(event.id, { status: "rejected", error: event.refused });
       else if (of !== undefined) made.set(event.id, { status: "duplicate", of });
       else {
-        const verdict = await rules.judge(event, found);
+        const verdict = await rules.judge(event, found, open);
         made.set(event.id, verdict ?? { status: "accepted", pos: 0 });
         if (verdict === undefined) {
           open.push(event);

@@ -60,17 +60,36 @@ function rulesFor(
   where: Where,
   client: string | undefined,
   state: () => Promise<State>,
-): Rules<unknown> {
+): Rules<unknown> & {
+  /** Nothing more is decided. Tells whether the state has run all that was accepted. */
+  finish(): boolean;
+} {
   const { options, bugs, states, deliver } = kit;
   const { space, principal, deadline, by } = where;
   let run: State | undefined;
+  /** Accepted before somebody asked for rows. */
+  const waiting: (readonly Prepared[])[] = [];
+  /** Of the unit that is being decided: run for who reads, and undone before the unit is run as a whole. */
+  const ahead: (() => void)[] = [];
+  function stepBack(to = 0): void {
+    for (const undo of ahead.splice(to).toReversed()) undo();
+  }
+  /** The rows as of the entry before. */
+  async function rowsAfter(open: readonly Prepared[]): Promise<State> {
+    run ??= await state();
+    for (const unit of waiting.splice(0)) states?.run(run, unit);
+    for (const event of open.slice(ahead.length))
+      ahead.push(states?.tryOut(run, event) ?? (() => undefined));
+    return run;
+  }
   return {
     bugs,
-    async judge({ id, name, current, at }, { tx }): Promise<Decision | undefined> {
-      if (deliver !== "events") run = await state();
+    async judge({ id, name, current, at }, { tx }, open): Promise<Decision | undefined> {
+      if (open.length < ahead.length) stepBack(open.length);
+      if (deliver !== "events") run ??= await state();
       if (options.authorize === undefined || principal === undefined) return undefined;
       const read = async (table: string, row: string): Promise<{ id: string } | undefined> =>
-        (await state()).tables.get(table)?.rows.get(row);
+        (await rowsAfter(open)).tables.get(table)?.rows.get(row);
       const event = { id, name, payload: current, at };
       const verdict = await deadline.call("authorize", () =>
         options.authorize?.({ event, principal, space, read, tx } as never),
@@ -86,7 +105,16 @@ function rulesFor(
       return { status: "rejected", error: { code, ...more } };
     },
     materialize(unit): readonly (readonly WireAction[] | undefined)[] | undefined {
-      return run === undefined ? unit.map(() => undefined) : states?.run(run, unit);
+      stepBack();
+      const actions = run === undefined ? undefined : states?.run(run, unit);
+      if (deliver !== "events" && run !== undefined) return actions;
+      // A unit that does not apply has no effect, here as on every device.
+      if (run === undefined && options.authorize !== undefined) waiting.push(unit);
+      return unit.map(() => undefined);
+    },
+    finish() {
+      stepBack();
+      return run !== undefined;
     },
     entry: (accepted) => entryText(kit, accepted, by, client),
     report: (error) => kit.report(error, "push"),
@@ -110,6 +138,7 @@ async function decideBatch(kit: Kit, where: Where, { client, events }: Batch): P
     writes: options.apply !== undefined,
   };
   let decided: Decided | undefined;
+  let hasRun = false;
   const run = async (): Promise<void> => {
     try {
       await options.storage.push(space, want, async (found: PushFound<unknown>) => {
@@ -126,6 +155,7 @@ async function decideBatch(kit: Kit, where: Where, { client, events }: Batch): P
         };
         const rules = rulesFor(kit, where, client?.id, state);
         decided = await decide(client, events, found, clock.now(), rules);
+        hasRun = rules.finish();
         return decided.write;
       });
     } catch (error) {
@@ -133,7 +163,7 @@ async function decideBatch(kit: Kit, where: Where, { client, events }: Batch): P
       throw error;
     }
     const last = decided?.write.rows.at(-1);
-    if (last !== undefined && kit.deliver !== "events") states?.moved(space, last.pos, last.hash);
+    if (last !== undefined && hasRun) states?.moved(space, last.pos, last.hash);
   };
   await (kit.needsRows ? states?.lock(space, run) : run());
   if (decided === undefined) throw new Error("Expected the storage to decide");

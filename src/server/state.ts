@@ -33,6 +33,8 @@ export interface States {
   at(space: string, head: SpaceHead): Promise<State>;
   /** Runs a unit. Undefined: it does not apply, and nothing was changed. Otherwise the actions of each event. */
   run(state: State, unit: readonly Prepared[]): readonly (readonly WireAction[])[] | undefined;
+  /** Runs one event, and gives what undoes it. */
+  tryOut(state: State, event: Prepared): () => void;
   /** One at a time per space, whoever uses a state. */
   lock<R>(space: string, task: () => Promise<R>): Promise<R>;
   /** Says what the log has come to, after all that was run on a state was appended. */
@@ -75,6 +77,10 @@ function act(tables: State["tables"], { type, tableName, value }: WireAction): v
 export const rowsOf = (state: State): Rows =>
   new Map(Array.from(state.tables.values(), (table) => [table.name, table.toArray()]));
 
+const undo = (changes: readonly Change[]): void => {
+  for (const { table, id, before } of changes.toReversed()) table.set(id, before);
+};
+
 export function createStates(
   given: Definition,
   storage: Storage,
@@ -85,13 +91,18 @@ export function createStates(
   const definition: Definition = { ...given, events };
   const states = new Map<string, State>();
 
+  const envelopeOf = ({ id, name, at, current }: Prepared): Envelope => {
+    const v = definition.events.get(name)?.version ?? 1;
+    return { id, name, v, payload: current, at };
+  };
+
   /** Runs the events of one commit; all of them or none. */
   function runUnit(state: State, unit: readonly Envelope[]): readonly Change[][] | undefined {
     const done: Change[][] = [];
     for (const event of unit) {
       const outcome = state.materializer.run([event], (table, id, row) => table.set(id, row));
       if (outcome.tag === "failed") {
-        for (const { table, id, before } of done.flat().toReversed()) table.set(id, before);
+        undo(done.flat());
         return undefined;
       }
       done.push([...outcome.changes]);
@@ -194,12 +205,11 @@ export function createStates(
 
   return {
     at: bring,
-    run(state, unit) {
-      const envelopes = unit.map(({ id, name, at: time, current }) => {
-        const v = definition.events.get(name)?.version ?? 1;
-        return { id, name, v, payload: current, at: time };
-      });
-      return runUnit(state, envelopes)?.map((changes) => changes.map(actionOf));
+    run: (state, unit) =>
+      runUnit(state, unit.map(envelopeOf))?.map((changes) => changes.map(actionOf)),
+    tryOut(state, event) {
+      const changes = runUnit(state, [envelopeOf(event)])?.flat() ?? [];
+      return () => undo(changes);
     },
     lock: createMutex().run,
     moved(space, pos, hash) {

@@ -26,6 +26,37 @@ export const server = [
     tests: ["server/push.test.ts"],
   },
   {
+    id: "rules-see-the-past",
+    why: "A rule reads rows as they were before the push: what an event of it made is not there, and what it took still is.",
+    breaks: ["G5"],
+    edits: [
+      ["for (const unit of waiting.splice(0)) states?.run(run, unit);", "waiting.length = 0;"],
+    ],
+    tests: ["server/rows.test.ts"],
+    named: "entries before",
+  },
+  {
+    id: "rules-do-not-see-their-unit",
+    why: "A rule does not see what events before in the same commit make.",
+    breaks: ["G3"],
+    edits: [
+      [
+        "for (const event of open.slice(ahead.length))",
+        "for (const event of open.slice(open.length))",
+      ],
+    ],
+    tests: ["server/rows.test.ts"],
+    named: "entries before",
+  },
+  {
+    id: "refused-commit-stays-in-the-rows",
+    why: "What was run of a refused commit, so that its rules could read it, is still seen by the rules of later ones.",
+    breaks: ["G3"],
+    edits: [["if (open.length < ahead.length) stepBack(open.length);", ""]],
+    tests: ["server/rows.test.ts"],
+    named: "entries before",
+  },
+  {
     id: "half-a-unit-accepted-by-server",
     why: "The server rejects one event of a commit, and accepts the others.",
     breaks: ["G3"],
