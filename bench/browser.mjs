@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { chromium } from "playwright";
 import { build, preview } from "vite";
-import { backendFlag, chromiumFlags, chromiumHelp, findChromium } from "../scripts/chromium.mjs";
+import { backendFlag, chromiumHelp, chromiumLaunch } from "../scripts/chromium.mjs";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -114,7 +114,7 @@ export async function serve(files, sqlite, answer) {
   });
   const url = server.resolvedUrls?.local[0];
   if (url === undefined) throw new Error("Expected the page to be served, got no address");
-  const executablePath = findChromium();
+  const { executablePath, args } = chromiumLaunch("--js-flags=--expose-gc");
   if (executablePath === undefined) throw new Error(chromiumHelp());
 
   let profiles = 0;
@@ -128,7 +128,7 @@ export async function serve(files, sqlite, answer) {
     async launch(profile) {
       const context = await chromium.launchPersistentContext(profile, {
         executablePath,
-        args: [...chromiumFlags, "--js-flags=--expose-gc", ...(sqlite ? [backendFlag(true)] : [])],
+        args: [...args, ...(sqlite ? [backendFlag(true)] : [])],
       });
       running.add(context);
       context.on("close", () => running.delete(context));

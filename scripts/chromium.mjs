@@ -6,12 +6,8 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/**
- * How tests and measurements start it: without touching the network, and able to run as root in a container.
- *
- * @type {readonly string[]}
- */
-export const chromiumFlags = [
+/** Without touching the network, and able to run as root in a container. */
+const flags = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -84,6 +80,16 @@ export const findChromium = (env = process.env, platform = process.platform) => 
     throw new Error(`Expected CHROMIUM_PATH to name an executable file, got "${asked}"`);
   }
   return candidates(env, platform).find(isExecutable);
+};
+
+/**
+ * How tests and measurements start it, with more flags of their own. Without an executable where none is installed.
+ *
+ * @type {(...more: string[]) => { executablePath?: string, args: string[] }}
+ */
+export const chromiumLaunch = (...more) => {
+  const executablePath = findChromium();
+  return { ...(executablePath === undefined ? {} : { executablePath }), args: [...flags, ...more] };
 };
 
 /**

@@ -6,13 +6,14 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromiumHelp, findChromium } from "./chromium.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const stamp = join(root, "node_modules", ".sssync-lock");
+const packages = join(root, "node_modules");
+const stamp = join(packages, ".sssync-lock");
 
 /** @type {(message: string) => never} */
 const fail = (message) => {
@@ -49,6 +50,12 @@ const installPackages = () => {
     .update(readFileSync(join(root, "package-lock.json")))
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
+  // npm would empty what it leads to, under whoever else uses that.
+  if (lstatSync(packages, { throwIfNoEntry: false })?.isSymbolicLink() === true)
+    fail(
+      `Expected node_modules to hold the packages of package-lock.json, got a link to others: ${readlinkSync(packages)}\n` +
+        "Run `npm ci` where it leads, or remove the link.",
+    );
   console.log("setup: installing packages (npm ci)");
   if (!run("npm", ["ci", "--no-audit", "--no-fund"])) fail("npm ci failed; see its output above.");
   writeFileSync(stamp, lock);

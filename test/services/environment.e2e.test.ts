@@ -1,6 +1,6 @@
 import { chromium } from "playwright";
 import { expect, test } from "vitest";
-import { chromiumLaunch } from "../chromium.ts";
+import { chromiumLaunch } from "../../scripts/chromium.mjs";
 import { servePage } from "./serve.ts";
 
 /** Without an origin there is neither storage nor locks; every port must tell so in its own way. */
@@ -29,7 +29,7 @@ const page = `<!doctype html>
 
 test("fails in a sandboxed frame by telling so, not by throwing", async () => {
   const server = await servePage(page);
-  const browser = await chromium.launch(chromiumLaunch);
+  const browser = await chromium.launch(chromiumLaunch());
   try {
     const tab = await browser.newPage();
     const failed: Error[] = [];

@@ -1,7 +1,7 @@
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type createWebLocks } from "../../src/services/web-locks.ts";
-import { chromiumLaunch } from "../chromium.ts";
+import { chromiumLaunch } from "../../scripts/chromium.mjs";
 import { servePage } from "./serve.ts";
 
 /** What a tab of these tests has as globals. */
@@ -24,7 +24,7 @@ let context: BrowserContext;
 
 beforeAll(async () => {
   server = await servePage(page);
-  browser = await chromium.launch(chromiumLaunch);
+  browser = await chromium.launch(chromiumLaunch());
 });
 afterAll(async () => {
   await browser?.close();

@@ -5,8 +5,7 @@ import { type BrowserContext, type Page, chromium } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type CommitRecord } from "../../src/model/log.ts";
 import { type Connection, type SegmentKey } from "../../src/services/ports.ts";
-import { backendFlag } from "../../scripts/chromium.mjs";
-import { chromiumLaunch } from "../chromium.ts";
+import { backendFlag, chromiumLaunch } from "../../scripts/chromium.mjs";
 import { servePage } from "./serve.ts";
 
 /** What a tab of these tests has, as a global `tab`. */
@@ -58,8 +57,7 @@ afterEach(async () => {
 
 /** Starts Chromium on this test's profile, with its data on the disk: a private window keeps it in memory. */
 const start = async (...args: readonly string[]): Promise<void> => {
-  const launch = { ...chromiumLaunch, args: [...chromiumLaunch.args, ...args] };
-  context = await chromium.launchPersistentContext(profile, launch);
+  context = await chromium.launchPersistentContext(profile, chromiumLaunch(...args));
 };
 const openTab = async (): Promise<Page> => {
   const page = await context.newPage();

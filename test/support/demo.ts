@@ -9,7 +9,7 @@ import {
 } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { createTodoServer } from "../../examples/todo/server.ts";
-import { chromiumLaunch } from "../chromium.ts";
+import { chromiumLaunch } from "../../scripts/chromium.mjs";
 import { type DemoSite, serveBuilt } from "./demo-site.ts";
 
 /** The machine may be busy; nothing here is about how long it takes. */
@@ -32,7 +32,7 @@ export function useDemo(serve = serveBuilt) {
 
   beforeAll(async () => {
     site = await serve(0, () => sync.fetch as typeof fetch);
-    browser = await chromium.launch(chromiumLaunch);
+    browser = await chromium.launch(chromiumLaunch());
   });
   afterAll(async () => {
     await browser.close();

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, type CDPSession, type Page } from "playwright";
-import { type TestContext, vi } from "vitest";
+import { type TestContext, beforeAll, vi } from "vitest";
 import type { Fault, SyncStatus } from "../../src/index.ts";
 import type { App, Told } from "./app/main.ts";
 import { type Backend, type Site, serveApp, startChromium } from "./chromium.ts";
@@ -197,6 +197,16 @@ export async function startMachine(
       await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** One Chromium for the tests of a suite. Gives what makes a device on it, for one test. */
+export function useMachine(backend: Backend) {
+  let machine: Awaited<ReturnType<typeof startMachine>>;
+  beforeAll(async () => {
+    machine = await startMachine(backend);
+    return () => machine.end();
+  });
+  return (context: Lifetime) => machine.createDevice(context);
 }
 
 /** A device with a browser of its own: a profile on the disk and Chromium on it. It goes with its test. */

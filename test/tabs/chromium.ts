@@ -5,8 +5,7 @@ import { type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type BrowserContext, chromium } from "playwright";
 import { type Rolldown, build } from "vite";
-import { backendFlag } from "../../scripts/chromium.mjs";
-import { chromiumLaunch } from "../chromium.ts";
+import { backendFlag, chromiumLaunch } from "../../scripts/chromium.mjs";
 
 /** What Chromium keeps IndexedDB in. */
 export type Backend = "LevelDB" | "SQLite";
@@ -77,12 +76,12 @@ export async function startChromium(
   backend: Backend,
   [wrapper, ...wrapping]: readonly string[] = [],
 ) {
-  const executable = chromiumLaunch.executablePath ?? chromium.executablePath();
+  const { executablePath: executable = chromium.executablePath(), args } = chromiumLaunch();
   const child = spawn(
     wrapper ?? executable,
     [
       ...(wrapper === undefined ? [] : [...wrapping, executable]),
-      ...chromiumLaunch.args,
+      ...args,
       "--headless",
       "--remote-debugging-port=0",
       `--user-data-dir=${profile}`,

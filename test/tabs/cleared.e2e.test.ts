@@ -1,5 +1,5 @@
 /** The data is cleared while three tabs live and one commits all the time: by the browser, and by `destroy()` in one of them. */
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import {
   type Browser,
@@ -8,7 +8,7 @@ import {
   durable,
   durableCount,
   folded,
-  startMachine,
+  useMachine,
 } from "./browser.ts";
 import { faultsOfSegments } from "./order.ts";
 
@@ -67,14 +67,10 @@ const clear = (browser: Browser, { cdp }: Tab): Promise<unknown> =>
   cdp.send("Storage.clearDataForOrigin", { origin: browser.origin, storageTypes: "indexeddb" });
 
 describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backend) => {
-  let machine: Awaited<ReturnType<typeof startMachine>>;
-  beforeAll(async () => {
-    machine = await startMachine(backend);
-    return () => machine.end();
-  });
+  const createDevice = useMachine(backend);
 
   test("G13 site data is cleared under three tabs, twice, and they start over", async (context) => {
-    const browser = machine.createDevice(context);
+    const browser = createDevice(context);
     const tabs = await three(browser);
     const [first, busy] = tabs;
     await first.page.evaluate(() => app.add(3));
@@ -94,7 +90,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G13 one of three tabs destroys the data while another one commits: both others go on", async (context) => {
-    const browser = machine.createDevice(context);
+    const browser = createDevice(context);
     const [first, busy, other] = await three(browser);
     await first.page.evaluate(() => app.add(3));
     await busy.page.evaluate(() => app.start(2));
@@ -112,7 +108,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G13 a tab that was frozen when site data was cleared starts over when it thaws", async (context) => {
-    const browser = machine.createDevice(context);
+    const browser = createDevice(context);
     const tabs = await three(browser);
     const [first, busy, frozen] = tabs;
     await frozen.page.evaluate(() => app.add(3));
@@ -132,7 +128,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("destroy() behind a frozen tab says after 10 s that the data is still there; it goes when that one thaws", async (context) => {
-    const browser = machine.createDevice(context);
+    const browser = createDevice(context);
     const [first, busy, frozen] = await three(browser);
     await first.page.evaluate(() => app.add(3));
     await freeze(frozen, "frozen");

@@ -1,5 +1,5 @@
 /** Leaders that leave, freeze or die, on both of Chromium's storage backends and with its back/forward cache on. */
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import {
   type Browser,
@@ -10,7 +10,7 @@ import {
   durableCount,
   folded,
   leaderOf,
-  startMachine,
+  useMachine,
 } from "./browser.ts";
 import { faultsOfLog, faultsOfOrder, faultsOfSegments } from "./order.ts";
 
@@ -57,14 +57,10 @@ async function faultsUnder(device: Browser, leader: Tab): Promise<readonly strin
 }
 
 describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backend) => {
-  let machine: Awaited<ReturnType<typeof startMachine>>;
-  beforeAll(async () => {
-    machine = await startMachine(backend);
-    return () => machine.end();
-  });
+  const createDevice = useMachine(backend);
 
   test("G10 G11 replaces a leader that froze without a word within 15 s, and refuses its late write", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     const leader = await device.openTab({
       scripts: [
         () => {
@@ -142,7 +138,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G11 leads, decides and folds without Web Locks, by the term alone", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     const scripts = [
       () => Object.defineProperty(Navigator.prototype, "locks", { get: () => undefined }),
     ];
@@ -155,7 +151,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("shows what others committed without BroadcastChannel, as soon as it commits or is left and shown again", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     const scripts = [() => Reflect.deleteProperty(globalThis, "BroadcastChannel") as unknown];
     const one = await device.openTab({ scripts });
     const other = await device.openTab({ scripts });
@@ -170,7 +166,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("leads within a second when the leader goes into the back/forward cache, and follows again when it is back", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     const leader = await device.openTab();
     const follower = await leaderAndFollower(device, leader);
     const reasons = await reasonsOf(leader);
@@ -194,7 +190,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("restores a tab that never led from the back/forward cache, and shows it what it missed", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     const leader = await device.openTab();
     await becomes("leader", leader);
     const follower = await device.openTab();
@@ -212,7 +208,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("hands over when the leader is reloaded, and keeps every commit of both", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     const leader = await device.openTab();
     const follower = await leaderAndFollower(device, leader);
     await leader.page.evaluate(() => app.start(2));
@@ -229,7 +225,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   test.for(["closes", "crashes"] as const)(
     "hands over when the leader %s in the middle of commits",
     async (how, context) => {
-      const device = machine.createDevice(context);
+      const device = createDevice(context);
       const leader = await device.openTab();
       const follower = await leaderAndFollower(device, leader);
       await leader.page.evaluate(() => app.start(2));
@@ -242,7 +238,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   );
 
   test("G4 keeps commits durable while a tab is frozen, and shows it all of them when it thaws", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     const leader = await device.openTab();
     const follower = await leaderAndFollower(device, leader);
     const tabs = [leader, follower, await device.openTab()];

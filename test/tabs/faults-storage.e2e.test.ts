@@ -1,5 +1,5 @@
 /** Storage that is full, cleared, deleted, blocked, newer, silent or missing, on both of Chromium's storage backends. */
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import {
   type Browser,
@@ -10,7 +10,7 @@ import {
   durableCount,
   folded,
   says,
-  startMachine,
+  useMachine,
 } from "./browser.ts";
 import { faultsOfLog, faultsOfOrder, faultsOfRest } from "./order.ts";
 
@@ -63,14 +63,10 @@ const lostBy = ({ told }: Browser, { name }: Tab): number =>
   told.filter(({ kind, tab }) => kind === "lost" && tab === name).length;
 
 describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backend) => {
-  let machine: Awaited<ReturnType<typeof startMachine>>;
-  beforeAll(async () => {
-    machine = await startMachine(backend);
-    return () => machine.end();
-  });
+  const createDevice = useMachine(backend);
 
   test("G2 keeps commits for which there is no space, in order, and stores each once when there is", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     const { origin } = device;
     const tab = await device.openTab({
@@ -100,7 +96,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G2 takes commits back for which there is no space where the app wants that, until one fits", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     device.expect("failed");
     const { origin } = device;
@@ -125,7 +121,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G2 starts over each time that site data is cleared in the middle of commits, and stores again what was not decided", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     device.expect("lost");
     const tabs = await twoTabs(device);
@@ -150,7 +146,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("starts over when another page deletes the database, and says so", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     device.expect("lost");
     const tabs = await twoTabs(device);
@@ -173,7 +169,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G9 leaves a layout alone that another page upgrades, in every tab, and does not open it again", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     device.expect("failed");
     const tabs = await twoTabs(device);
@@ -212,7 +208,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("says that another page holds an older layout, and goes on by itself when that one closes", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     const stranger = await device.openStranger();
     await stranger.page.evaluate(async () => {
@@ -242,7 +238,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G2 stores once what waited for a frozen page that holds a transaction", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     const tab = await device.openTab();
     await add(tab);
@@ -280,7 +276,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("G9 waits for a database that does not open, says so, and opens it by itself", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     const stranger = await device.openStranger();
     // It holds a database that is to be deleted: whoever opens it now hears nothing at all.
@@ -304,7 +300,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("opens a database the first opening of which is never answered", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     const tab = await device.openTab({
       scripts: [silence, hurry],
@@ -316,7 +312,7 @@ describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backen
   });
 
   test("says that storage is switched off, and works in memory where the app allows it", async (context) => {
-    const device = machine.createDevice(context);
+    const device = createDevice(context);
     device.expect("fault");
     const waiting = await device.openTab({ until: "app", scripts: [switchOff] });
     const memory = await device.openTab({

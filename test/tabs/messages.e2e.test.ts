@@ -1,9 +1,9 @@
 /**
  * Messages are hints: a tab that misses them comes to the same rows. Most of this is waiting, so all of it waits at once.
  */
-import { beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
-import { type Browser, type Tab, agreed, becomes, folded, startMachine } from "./browser.ts";
+import { type Browser, type Tab, agreed, becomes, folded, useMachine } from "./browser.ts";
 
 declare const app: App;
 /** In tabs that can be made deaf. */
@@ -11,11 +11,7 @@ declare const ears: { deaf: boolean; deafTo: string; missed: number };
 
 vi.setConfig({ testTimeout: 60_000 });
 
-let machine: Awaited<ReturnType<typeof startMachine>>;
-beforeAll(async () => {
-  machine = await startMachine("LevelDB");
-  return () => machine.end();
-});
+const createDevice = useMachine("LevelDB");
 
 /** A tab that drops what its BroadcastChannel brings, all of it or one kind, as long as it is told to. */
 const openDeafTab = (browser: Browser): Promise<Tab> =>
@@ -44,7 +40,7 @@ const missed = ({ page }: Tab, count: number) =>
 const sizeOf = ({ page }: Tab) => page.evaluate(() => app.order().length);
 
 test.concurrent("shows what it missed as soon as the next commit is heard", async (context) => {
-  const browser = machine.createDevice(context);
+  const browser = createDevice(context);
   const [other, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await becomes("follower", deaf);
   await deaf.page.evaluate(() => Object.assign(ears, { deaf: true }));
@@ -59,7 +55,7 @@ test.concurrent("shows what it missed as soon as the next commit is heard", asyn
 });
 
 test.concurrent("shows what it missed as soon as it commits itself, without ever hearing anything", async (context) => {
-  const browser = machine.createDevice(context);
+  const browser = createDevice(context);
   const [other, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await deaf.page.evaluate(() => Object.assign(ears, { deaf: true }));
   await commit(other, 2);
@@ -76,7 +72,7 @@ test.concurrent("shows what it missed as soon as it commits itself, without ever
 });
 
 test.concurrent("shows what it missed when the leader's next heartbeat tells of it", async (context) => {
-  const browser = machine.createDevice(context);
+  const browser = createDevice(context);
   const [leader, deaf] = [await browser.openTab(), await openDeafTab(browser)];
   await becomes("follower", deaf);
   await deaf.page.evaluate(() => Object.assign(ears, { deafTo: "changed" }));
@@ -86,7 +82,7 @@ test.concurrent("shows what it missed when the leader's next heartbeat tells of 
 });
 
 test.concurrent("leads without hearing anything, as it looks at the log itself", async (context) => {
-  const browser = machine.createDevice(context);
+  const browser = createDevice(context);
   const leader = await openDeafTab(browser);
   await becomes("leader", leader);
   await leader.page.evaluate(() => Object.assign(ears, { deaf: true }));
@@ -98,7 +94,7 @@ test.concurrent("leads without hearing anything, as it looks at the log itself",
 });
 
 test.concurrent("leaves one undecided event and one row of 300 steps of a slider in three tabs", async (context) => {
-  const browser = machine.createDevice(context);
+  const browser = createDevice(context);
   const tabs = await Promise.all([browser.openTab(), browser.openTab(), browser.openTab()]);
   const counts = await Promise.all(
     tabs.map(({ page }, at) =>
