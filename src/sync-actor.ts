@@ -227,7 +227,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         },
         ready: () => readiness.resolve(),
         unusable({ event }, { code }) {
-          if (event.type === "service.died") shared.reason = `${event.reason}. Reload the page.`;
+          // Of a service that threw, or of a machine that died of it.
+          const { error, reason = error } = event as { reason?: string; error?: Error };
+          if (reason !== undefined) shared.reason = `${reason}. Reload the page.`;
+          // Also where the machine that closes it has died.
+          pipeline.setOpen(false);
           if (code === "outdated") follower.close();
           readiness.reject(unusable(code));
         },

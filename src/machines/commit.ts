@@ -32,16 +32,7 @@
  *    the first success after a rejection.
  */
 import { assign, sendTo, setup } from "xstate";
-import {
-  type Died,
-  type Failure,
-  type Owned,
-  backoff,
-  longLived,
-  maxIterations,
-  tell,
-  tellDied,
-} from "./common.ts";
+import { type Failure, type Owned, backoff, longLived, maxIterations, tell } from "./common.ts";
 
 export type PersisterCommand =
   | { readonly type: "write" }
@@ -65,7 +56,6 @@ export type CommitEvent =
   | { readonly type: "page.returned" };
 
 export type CommitReport =
-  | Died
   | { readonly type: "storage.suspected" }
   | { readonly type: "commit.delayed" }
   | { readonly type: "commit.full" }
@@ -149,16 +139,11 @@ export const commitMachine = setup({
     tellFull: tell({ type: "commit.full" }),
     tellFlowing: tell({ type: "commit.flowing" }),
     tellClosed: tell({ type: "commit.closed" }),
-    tellDied,
   },
 }).createMachine({
   id: "commit",
   context: ({ input }) => ({ ...input, attempts: 0 }),
-  invoke: {
-    id: "persister",
-    src: "persister",
-    onError: { target: ".closed", actions: "tellDied", meta: { tid: "commit.persisterFailed" } },
-  },
+  invoke: { id: "persister", src: "persister" },
   initial: "closed",
   states: {
     closed: {

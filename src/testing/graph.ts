@@ -52,6 +52,8 @@ export interface PathStep {
   readonly from: string;
   /** Where it leads. */
   readonly to: string;
+  /** The world of the options, as the step leaves it. */
+  readonly world: object;
 }
 
 /** @internal A state that the machine can be in. */
@@ -131,11 +133,12 @@ export function walk(original: AnyStateMachine, options: PathOptions): Graph {
     Object.assign(world, JSON.parse(saved));
   };
 
-  const stepOf = (event: PathCase, from: Place, to: Place): PathStep => ({
+  const stepOf = (event: PathCase, from: Place, to: Place, around: object = world): PathStep => ({
     event,
     tids: to.tids,
     from: textOf(from.snapshot.value),
     to: textOf(to.snapshot.value),
+    world: around,
   });
   const identify = options.identify ?? plain;
   const keyOf = ({ snapshot, world: around }: Place): string =>
@@ -211,7 +214,6 @@ export function walk(original: AnyStateMachine, options: PathOptions): Graph {
     >
   >;
   putBack(begun);
-
   const nodes = new Map<string, { readonly value: string; readonly edges: GraphEdge[] }>();
   for (const [key, { state }] of Object.entries(map))
     nodes.set(key, { value: textOf(state.snapshot.value), edges: [] });
@@ -219,7 +221,8 @@ export function walk(original: AnyStateMachine, options: PathOptions): Graph {
     for (const { event, state: to } of Object.values(transitions)) {
       const target = nodes.get(keyOf(to));
       if (to.tids.length === 0 || target === undefined) continue;
-      nodes.get(key)?.edges.push({ step: stepOf(event, state, to), name: nameOf(event), target });
+      const step = stepOf(event, state, to, JSON.parse(to.world) as object);
+      nodes.get(key)?.edges.push({ step, name: nameOf(event), target });
     }
   const [entry] = Object.entries(map);
   const first = entry && nodes.get(entry[0]);

@@ -308,7 +308,10 @@ describe("a service that throws", () => {
     memory: { allowed: () => false },
   } as const;
 
-  it.each(["persister", "connector"])("fails the engine loudly: the %s", (which) => {
+  it.each([
+    ["persister", { error: new Error("broken") }],
+    ["connector", { reason: "Error: broken" }],
+  ])("fails the engine loudly: the %s", (which, event) => {
     const connector = service<ConnectorCommand>(which === "connector");
     const persister = service<PersisterCommand>(which === "persister");
     const unusable = vi.fn<(args: unknown, params: unknown) => void>();
@@ -326,7 +329,7 @@ describe("a service that throws", () => {
     root.getSnapshot().children.commit?.send({ type: "gate.open" });
     expect(root.getSnapshot().value).toBe("failed");
     expect(unusable).toHaveBeenCalledOnce();
-    expect(unusable.mock.calls[0]?.[0]).toMatchObject({ event: { reason: "Error: broken" } });
+    expect(unusable.mock.calls[0]?.[0]).toMatchObject({ event });
     root.stop();
   });
 });

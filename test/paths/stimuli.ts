@@ -36,6 +36,8 @@ export interface Reading {
   readonly value: string | null;
   /** `pending`, `resolved`, or the code of the error. */
   readonly ready: string;
+  /** `open` where a commit passes, or the code that it throws. */
+  readonly gate: string;
   readonly rows: readonly { readonly id: string; readonly text: string; readonly done: boolean }[];
   readonly commits: readonly CommitReading[];
   /** Who holds the leader's lock. */
@@ -64,6 +66,10 @@ export interface DiskStimuli {
   answer(operation: Operation, how?: FaultKind): Promise<void>;
   /** The one that waits for longest goes on, or fails like this. */
   answerFirst(operation: Operation, how?: FaultKind): Promise<void>;
+  /** The one that was asked for at this place, 1 for the first of its kind, goes on or fails like this. */
+  answerNo(operation: Operation, no: number, how?: FaultKind): Promise<void>;
+  /** What those that wait do is done, and they go on waiting: for their answer. */
+  take(operation: Operation): Promise<void>;
   /** The next operation of this kind fails like this. */
   failNext(operation: Operation, how: FaultKind): Promise<void>;
   /** The next call for this operation throws at once: a bug of the browser, or of ours. */
@@ -79,6 +85,8 @@ export interface DiskStimuli {
   /** Opening is blocked, as another page has an older connection, until `unblock`. */
   block(): Promise<void>;
   unblock(how?: FaultKind): Promise<void>;
+  /** There is something that can be fetched again, and goes when there is no space. */
+  putQuery(): Promise<void>;
   /** The stored data is of a newer schema. */
   putNewer(): Promise<void>;
   /** No space from now on, or again. */

@@ -82,14 +82,20 @@ function groupsOf(steps: readonly PathStep[], drive: MachineSuite["drive"]): rea
   return groups;
 }
 
-/** A receipt that is resolved has its row on disk: another tab sees it. */
+/** What is certain of a commit that was rejected: nothing of it is stored. */
+const refusals = new Set(["storage_failed", "storage_full"]);
+
+/** A receipt that is resolved has its row on disk: another tab sees it. Of one that is rejected nobody sees anything. */
 async function expectKept(stimuli: Stimuli): Promise<void> {
   const { commits } = await stimuli.read();
   const rows = await stimuli.fresh();
   if (rows === null) return;
   const ids = rows.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
-  for (const { id, durable } of commits) if (durable === "resolved") expect(ids).toContain(id);
+  for (const { id, durable } of commits) {
+    if (durable === "resolved") expect(ids).toContain(id);
+    if (refusals.has(durable)) expect(ids).not.toContain(id);
+  }
 }
 
 /** Goes along one path. Returns the transitions that were taken. */

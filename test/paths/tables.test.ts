@@ -1,17 +1,20 @@
 /** Every machine has a table that says all that it does and does not do; without any of its transitions the table is wrong. */
 import { describe, expect, it } from "vitest";
 import { type AnyStateMachine } from "xstate";
+import { commitMachine } from "../../src/machines/commit.ts";
 import { electionMachine } from "../../src/machines/election.ts";
 import { handoffMachine } from "../../src/machines/handoff.ts";
 import { storageMachine } from "../../src/machines/storage.ts";
 import { without } from "../../src/testing/instrument.ts";
 import { transitionsOf } from "../../src/testing/transitions.ts";
 import { type Table, differences } from "./table.ts";
+import { commitTable } from "./tables/commit.ts";
 import { electionTable } from "./tables/election.ts";
 import { handoffTable } from "./tables/handoff.ts";
 import { storageTable } from "./tables/storage.ts";
 
 const machines: readonly (readonly [AnyStateMachine, Table])[] = [
+  [commitMachine, commitTable],
   [electionMachine, electionTable],
   [handoffMachine, handoffTable],
   [storageMachine, storageTable],

@@ -11,12 +11,22 @@ import { type DiskStimuli, type LockStimuli } from "./stimuli.ts";
 
 type Go = (how: FaultKind | undefined) => void;
 
+/** An operation that waits. */
+interface Waiting {
+  /** At which place it was asked for, of its kind. */
+  readonly no: number;
+  readonly go: Go;
+  /** Does what it does now. */
+  take(): void;
+}
+
 const refused = (): DOMException => new DOMException("Refused", "SecurityError");
 
 export function createGates() {
   const held = new Set<Operation>();
   const heldNext = new Set<Operation>();
-  const waiting = new Map<Operation, Go[]>();
+  const waiting = new Map<Operation, Waiting[]>();
+  const counts = new Map<Operation, number>();
   const failing = new Map<Operation, FaultKind>();
   const broken = new Set<Operation>();
   const connections = new Map<Connection, ConnectionEvents>();
@@ -30,12 +40,10 @@ export function createGates() {
   let pending: { readonly handlers: LockHandlers; readonly leave: () => void } | undefined;
   let brokenTimer: number | undefined;
 
-  const queueOf = (operation: Operation): Go[] => {
+  const queueOf = (operation: Operation): Waiting[] => {
     if (!waiting.has(operation)) waiting.set(operation, []);
     return waiting.get(operation) ?? [];
   };
-  const wait = (queue: Go[]): Promise<FaultKind | undefined> =>
-    new Promise((resolve) => queue.push(resolve));
 
   function perform<T>(
     operation: Operation,
@@ -53,14 +61,23 @@ export function createGates() {
   ): Promise<T> {
     let how = failing.get(operation);
     failing.delete(operation);
+    const no = (counts.get(operation) ?? 0) + 1;
+    counts.set(operation, no);
+    let taken: Promise<T> | undefined;
+    const once = (): Promise<T> => (taken ??= run());
+    const take = (): void => void once().catch(() => undefined);
     if (heldNext.delete(operation) || held.has(operation))
-      how = (await wait(queueOf(operation))) ?? how;
+      how =
+        (await new Promise<FaultKind | undefined>((go) => {
+          queueOf(operation).push({ no, go, take });
+        })) ?? how;
     if (operation === "open" && blocked !== undefined) {
+      const queue = blocked;
       events.blocked();
-      how = (await wait(blocked)) ?? how;
+      how = (await new Promise<FaultKind | undefined>((go) => queue.push(go))) ?? how;
     }
-    if (how === undefined) return await run();
-    return (await faultOf(how, () => 0)(run, events)) as T;
+    if (how === undefined) return await once();
+    return (await faultOf(how, () => 0)(once, events)) as T;
   }
 
   function wrap(inner: Connection, events: ConnectionEvents): Connection {
@@ -83,11 +100,11 @@ export function createGates() {
   }
 
   async function answer(operation: Operation, how?: FaultKind): Promise<void> {
-    for (const go of queueOf(operation).splice(0)) go(how);
+    for (const { go } of queueOf(operation).splice(0)) go(how);
     await Promise.resolve();
   }
 
-  const disk: Omit<DiskStimuli, "close" | "remove" | "putNewer" | "full"> = {
+  const disk: Omit<DiskStimuli, "close" | "remove" | "putQuery" | "putNewer" | "full"> = {
     async hold(operation) {
       held.add(operation);
       await Promise.resolve();
@@ -103,7 +120,18 @@ export function createGates() {
     },
     answer,
     async answerFirst(operation, how) {
-      queueOf(operation).shift()?.(how);
+      queueOf(operation).shift()?.go(how);
+      await Promise.resolve();
+    },
+    async answerNo(operation, no, how) {
+      const queue = queueOf(operation);
+      const at = queue.findIndex((it) => it.no === no);
+      if (at === -1) throw new Error(`Expected ${operation} number ${no} to wait, got none`);
+      for (const { go } of queue.splice(at, 1)) go(how);
+      await Promise.resolve();
+    },
+    async take(operation) {
+      for (const { take } of queueOf(operation)) take();
       await Promise.resolve();
     },
     async breakClose() {

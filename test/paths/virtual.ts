@@ -124,6 +124,18 @@ export async function createVirtual(): Promise<Stimuli> {
   }
 
   const add = (id: string) => sync?.commit({ name: "todoAdded", payload: { id, text: "Milk" } });
+
+  function gateOf(): string {
+    try {
+      // Whether commits pass is asked before what is in them.
+      sync?.commit({ name: "none", payload: null } as never);
+      return "none";
+    } catch (error) {
+      const code = codeOf(error);
+      return code === "unknown_event" ? "open" : code;
+    }
+  }
+
   const settle = (): Promise<void> => device.settle();
   async function pass(ms: number): Promise<void> {
     await device.pass(ms);
@@ -169,6 +181,7 @@ export async function createVirtual(): Promise<Stimuli> {
       ...gates.disk,
       close: at(() => page?.closeConnection()),
       remove: at(() => device.deleteDatabase(scope)),
+      putQuery: at(() => device.disk.put("queries", "query", "cached", scope)),
       putNewer: at(() => device.disk.put("meta", "schema", 99, scope)),
       full: async (isSo) => {
         device.quota(isSo);
@@ -218,6 +231,7 @@ export async function createVirtual(): Promise<Stimuli> {
         status: sync?.status ?? null,
         value: sync?.getSnapshot().value ?? null,
         ready: ready?.() ?? "pending",
+        gate: gateOf(),
         rows: sync?.tables.todos.toArray() ?? [],
         commits: commits.map((read) => read()),
         lock: gates.holds() ? "tab" : rivalHolds ? "rival" : "nobody",

@@ -80,9 +80,22 @@ describe("edgePaths", () => {
         tids: ["shop.unpaid", "shop.again"],
         from: "inside.paying",
         to: "inside.looking",
+        world: {},
       },
-      { event: { type: "buy" }, tids: ["shop.buy"], from: "inside.looking", to: "inside.paying" },
-      { event: cases[1], tids: ["shop.unpaid", "shop.gaveUp"], from: "inside.paying", to: "gone" },
+      {
+        event: { type: "buy" },
+        tids: ["shop.buy"],
+        from: "inside.looking",
+        to: "inside.paying",
+        world: {},
+      },
+      {
+        event: cases[1],
+        tids: ["shop.unpaid", "shop.gaveUp"],
+        from: "inside.paying",
+        to: "gone",
+        world: {},
+      },
     ]);
   });
 
@@ -119,6 +132,7 @@ describe("edgePaths", () => {
       cover: ["shop.leave"],
     });
     expect(closing.map(({ name }) => name)).toEqual(["enter > leave"]);
+    expect(closing[0]?.steps.map((step) => step.world)).toEqual([{ open: true }, { open: false }]);
     expect(world).toEqual({ open: true });
   });
 

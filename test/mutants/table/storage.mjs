@@ -257,12 +257,12 @@ export const storage = [
   },
   {
     id: "silent-death",
-    why: "A service that throws closes the gate, and nobody is told.",
+    why: "A service that throws ends the commits, and nobody is told.",
     breaks: ["G2"],
     edits: [
       [
-        'onError: { target: ".closed", actions: "tellDied", meta',
-        'onError: { target: ".closed", meta',
+        'onError: { target: ".failed", meta: { tid: "sync.commitDied" } },',
+        'onError: { meta: { tid: "sync.commitDied" } },',
       ],
     ],
     tests: ["engine/connection.test.ts"],
