@@ -10,14 +10,13 @@ import { type ReadMode, type ReadReport, loadMachine } from "./machines/load.ts"
 import { type ServerView } from "./machines/progress.ts";
 import { replicationMachine } from "./machines/replication.ts";
 import { type ConnectorCommand, storageMachine } from "./machines/storage.ts";
-import { createBaseIndex } from "./model/base-index.ts";
 import { encodeRecord } from "./model/packed.ts";
 import { freshMeta } from "./model/stored.ts";
 import { repairMeta } from "./repair.ts";
 import { replicationActors } from "./replication.ts";
 import { createReplicator } from "./replicator.ts";
 import { createHttp } from "./services/http.ts";
-import { type Picture, readDisk } from "./services/reader.ts";
+import { type Picture } from "./services/reader.ts";
 import { type Connection } from "./services/ports.ts";
 import {
   type Shared,
@@ -26,6 +25,7 @@ import {
   connected,
   keepDamage,
   quarantineEntries,
+  readShared,
   recognised,
 } from "./shared.ts";
 
@@ -103,11 +103,8 @@ function loadActors(shared: Shared) {
     shared.careful ||= careful;
     const first = mode === "first";
     const put = first ? follower.startStream() : undefined;
-    let outcome = await readDisk({
+    let outcome = await readShared(shared, {
       connection,
-      definition: shared.definition,
-      tab: shared.tab,
-      index: follower.index,
       after: first ? 0 : follower.position(),
       whole: first,
       careful,
@@ -116,16 +113,11 @@ function loadActors(shared: Shared) {
     });
     // What this tab knows of the disk does not hold for other data, whatever its marks.
     if (outcome.tag === "read" && follower.isOther(outcome.picture))
-      outcome = await readDisk({
-        connection,
-        definition: shared.definition,
-        tab: shared.tab,
-        index: createBaseIndex(),
-        after: 0,
-        whole: true,
-        careful,
-        stream: undefined,
-      });
+      outcome = await readShared(
+        shared,
+        { connection, after: 0, whole: true, careful, stream: undefined },
+        true,
+      );
     if (signal.aborted) return { tag: "unreadable" };
     if (outcome.tag === "newer") return { tag: "newer" };
     if (outcome.tag === "damaged") {
@@ -153,7 +145,6 @@ function loadActors(shared: Shared) {
     }
     shared.reason = undefined;
     ({ picture } = outcome);
-    if (follower.isOther(picture)) shared.unkept.clear();
     source = connection;
     return { tag: "read", damaged: damage.length + healed.length };
   }

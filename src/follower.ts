@@ -33,6 +33,8 @@ export interface FollowerOptions {
   settle(settlements: Effects["settlements"]): void;
   /** Puts damage into quarantine; what a leader finds is stored before it folds. */
   keep(damage: Damage, isLeader: boolean): QuarantineEntry;
+  /** Somebody dealt with an entry of the quarantine: it is kept no more. */
+  dealtWith?(id: string): void;
   signal(signal: FollowerSignal): void;
   /** Events that a record which was taken in just now decided against. */
   rejected?(events: readonly RejectedEvent[]): void;
@@ -53,6 +55,7 @@ export function createFollower({
   publishAll,
   settle,
   keep,
+  dealtWith,
   signal,
   rejected,
 }: FollowerOptions) {
@@ -112,6 +115,7 @@ export function createFollower({
       for (const id of record.ids) {
         quarantine.delete(id);
         released.add(id);
+        dealtWith?.(id);
         // The damaged bytes leave their segment with the next fold, and so does a segment that nothing was saved of.
         const [from, name = "", ...rest] = id.split("/");
         const table = replica.tables.get(name);

@@ -7,8 +7,14 @@ import { type Meta } from "./model/stored.ts";
 import { isUndecided, nowhere, turnToServer, unmoved } from "./authority.ts";
 import { type Lead } from "./lead.ts";
 import { type Delete, type Put, StorageFailure } from "./services/ports.ts";
-import { readDisk } from "./services/reader.ts";
-import { type Shared, answered, keepDamage, quarantineEntries, recognised } from "./shared.ts";
+import {
+  type Shared,
+  answered,
+  keepDamage,
+  quarantineEntries,
+  readShared,
+  recognised,
+} from "./shared.ts";
 
 export function createLeader(shared: Shared, lead: Lead) {
   const { follower, environment, tabs } = shared;
@@ -32,11 +38,8 @@ export function createLeader(shared: Shared, lead: Lead) {
     while (!signal.aborted) {
       tries += 1;
       shared.careful ||= tries > 2;
-      const read = readDisk({
+      const read = readShared(shared, {
         connection: recognised(shared),
-        definition: shared.definition,
-        tab: shared.tab,
-        index: follower.index,
         after: 0,
         whole: true,
         careful: shared.careful,

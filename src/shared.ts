@@ -1,6 +1,7 @@
 /** What the services of one tab share, and what each of them may ask of it. */
 import { type QuarantineEntry, type SyncExport } from "./api.ts";
 import { type Follower } from "./follower.ts";
+import { createBaseIndex } from "./model/base-index.ts";
 import { type Damage } from "./model/admit.ts";
 import { type Definition } from "./model/definition.ts";
 import { type Pipeline } from "./pipeline.ts";
@@ -12,7 +13,7 @@ import {
   type StoragePort,
 } from "./services/ports.ts";
 import { type Replicator } from "./replicator.ts";
-import { type Picture } from "./services/reader.ts";
+import { type Picture, type ReadOutcome, type ReaderOptions, readDisk } from "./services/reader.ts";
 import { type ServerSettings } from "./settings.ts";
 import { type Tabs } from "./tabs.ts";
 
@@ -78,6 +79,25 @@ export async function answered<Answer>(shared: Shared, asking: Promise<Answer>):
   const answer = await asking;
   if (asked === shared.recognised) return answer;
   throw new StorageFailure("lost", "Expected an answer in time, got one of a connection before");
+}
+
+/**
+ * Reads the disk. While there is damage that is not kept the base is read as if nothing of it was known: what is still there
+ * is found again, and what is not others have kept, and dealt with.
+ */
+export async function readShared(
+  { definition, tab, follower, unkept }: Shared,
+  options: Omit<ReaderOptions, "definition" | "tab" | "index">,
+  isAnew = false,
+): Promise<ReadOutcome> {
+  const before = Array.from(unkept);
+  const index = isAnew || before.length > 0 ? createBaseIndex() : follower.index;
+  const outcome = await readDisk({ ...options, definition, tab, index });
+  if (outcome.tag === "read" && outcome.picture.base !== null) {
+    for (const [key, it] of before) if (unkept.get(key) === it) unkept.delete(key);
+    for (const it of outcome.picture.damage) unkept.set(it.key, it);
+  }
+  return outcome;
 }
 
 /**

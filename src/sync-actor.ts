@@ -95,11 +95,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
       if (memoryOnly) return;
       for (const { entry, decisions } of settlements) pipeline.settle(entry, decisions);
     },
-    keep(damage, isLeader) {
-      if (isLeader) shared.unkept.set(damage.key, damage);
-      const { key: id, ...rest } = damage;
+    keep({ key: id, ...rest }, isLeader) {
+      if (isLeader) shared.unkept.set(id, { key: id, ...rest });
       return { id, ...rest, at: clock.now() };
     },
+    dealtWith: (id) => void shared.unkept.delete(id),
     rejected: (events) => reporter.emit({ type: "rejected", events }),
     signal(signal) {
       // On the way of every commit of a leader: two machine events cost more than the commit, and mean nothing to most states.

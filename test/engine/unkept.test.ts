@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { failing } from "../support/faulty-storage.ts";
-import { type Lab, added, createLab, scope, shown } from "../support/lab.ts";
+import { type Lab, type Tab, added, createLab, scope, shown } from "../support/lab.ts";
 
 const kept = async (lab: Lab): Promise<readonly unknown[]> =>
   ((await lab.contents())["quarantine"] ?? []).map(([key]) => key);
@@ -50,6 +50,49 @@ describe("damage for which there was no space in quarantine", () => {
     expect((await lab.contents())["log"]).toEqual([]);
     expect(await kept(lab)).toEqual(["log/3"]);
   });
+
+  type Act = (tab: Tab, lab: Lab) => Promise<void> | void;
+  const ways: readonly (readonly [string, (tab: Tab) => void, Act, readonly string[]])[] = [
+    ["has heard of it, and leads next", () => undefined, () => undefined, []],
+    ["was frozen meanwhile, and leads next", (tab) => tab.freeze(), () => undefined, []],
+    [
+      "has heard of it, and meets more",
+      () => undefined,
+      async ({ lifecycle }, lab) => {
+        await lab.put("log", undefined, { kind: "commit", junk: 2 });
+        lifecycle.emit("visible");
+        await lab.settle();
+      },
+      ["log/5"],
+    ],
+  ];
+  it.each(ways)(
+    "G6 G8 and that others dealt with is kept no more by a tab that %s",
+    async (_, leave, meet, left) => {
+      const lab = createLab();
+      const leader = await lab.ready();
+      await leader.sync.commit(added("t1")).durable;
+      await lab.pass(5000);
+      await lab.put("log", undefined, { kind: "commit", junk: 1 });
+      const tab = lab.openTab();
+      const heal = tab.disk.always("quarantine", failing("quota"));
+      await tab.sync.ready;
+      expect(tab.sync.quarantine.list().map(({ id }) => id)).toEqual(["log/3"]);
+      leave(tab);
+      await lab.pass(15_000);
+      await leader.sync.quarantine.discard("log/3");
+      await lab.pass(10_000);
+      expect((await lab.contents())["log"]).toEqual([]);
+      heal();
+      tab.resume();
+      await meet(tab, lab);
+      await leader.sync.stop();
+      await lab.pass(15_000);
+      expect(tab.sync.status.role).toBe("leader");
+      expect(tab.sync.quarantine.list().map(({ id }) => id)).toEqual(left);
+      expect(await kept(lab)).toEqual(left);
+    },
+  );
 
   it("is nobody's when the data is cleared", async () => {
     const lab = createLab();
