@@ -15,7 +15,8 @@
  * 3. Data that was cleared is `data.replaced`: memory has started over, and commits and leadership begin anew on it.
  * 4. `outdated` and `failed` change nothing on disk: the gate is closed and the election retires.
  * 5. `stopping`: first the commits become durable, then leadership is handed over, then everything is released. A storage
- *    that does not answer does not keep the app from stopping.
+ *    that does not answer does not keep the app from stopping. Newer code decides what is written after it was seen, here
+ *    as in `outdated`.
  * 6. The connection and the commits go wrong independently of each other: neither hides what became of the other.
  * 7. What takes long is told: `loading` after `slowDelay`, and goes on.
  */
@@ -287,8 +288,14 @@ export const syncMachine = setup({
         "handoff.drained": { target: "stopped", meta: { tid: "sync.handedOver" } },
         "load.ready": { actions: "commitOpened", meta: { tid: "sync.stoppingReconnected" } },
         "storage.outdated": { meta: { tid: "sync.stoppingOutdated" } },
-        "load.outdated": { meta: { tid: "sync.stoppingDataNewer" } },
-        "schema.newer": { meta: { tid: "sync.stoppingSchemaNewer" } },
+        "load.outdated": {
+          actions: { type: "unusable", params: { code: "outdated" } },
+          meta: { tid: "sync.stoppingDataNewer" },
+        },
+        "schema.newer": {
+          actions: { type: "unusable", params: { code: "outdated" } },
+          meta: { tid: "sync.stoppingSchemaNewer" },
+        },
         "service.died": { meta: { tid: "sync.stoppingDied" } },
       },
       after: { stopDeadline: { target: "stopped", meta: { tid: "sync.stopDeadline" } } },

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type ChannelPort, type JsonObject } from "../../src/index.ts";
 import { failing, hold, lostAndNotStored } from "../support/faulty-storage.ts";
-import { type Lab, createLab, scope, stateOf } from "../support/lab.ts";
+import { type Lab, codeOf, createLab, scope, stateOf } from "../support/lab.ts";
 import {
   type People,
   type Version,
@@ -178,6 +178,40 @@ describe("an older tab", () => {
     expect(old.sync.outbox.size).toBe(1);
     expect(people(next)).toEqual([person(2, "a", "Ann Lee")]);
   });
+
+  const newer: readonly (readonly [string, (lab: Lab, old: People) => Promise<void>])[] = [
+    ["migrated", () => Promise.resolve()],
+    [
+      "made anew",
+      async (lab, old) => {
+        old.disk.close("forced");
+        await lab.base.destroy(scope);
+      },
+    ],
+  ];
+  test.each(newer)(
+    "G5 leaves it to newer code to decide a commit that is written in data that was %s while it stops",
+    async (_, clear) => {
+      const lab = createLab();
+      const old = await readyPeople(lab, 1);
+      await old.sync.commit(saved(1, "a", "Ann Lee")).durable;
+      const held = hold();
+      old.disk.next("append", held.fault);
+      const first = old.sync.commit(leaves("a"));
+      await lab.settle();
+      const receipts = [first, old.sync.commit(saved(1, "b", "Bob May"))];
+      const settled = receipts.map((it) => codeOf(it.settled));
+      const stopping = old.sync.stop();
+      await clear(lab, old);
+      const next = await readyPeople(lab, 2);
+      held.release();
+      await lab.pass(5000);
+      await stopping;
+      for (const { durable } of receipts) expect(await stateOf(durable)).toBe("resolved");
+      expect(await Promise.all(settled)).toEqual(["stopped", "stopped"]);
+      expect(people(next)).toEqual([person(2, "b", "Bob May")]);
+    },
+  );
 
   test("stores a commit made in the very turn in which it learns", async () => {
     const lab = createLab();

@@ -6,6 +6,23 @@
 /** @type {readonly Mutant[]} */
 export const versions = [
   {
+    id: "stopping-tab-decides",
+    why: "A tab that stops takes what it wrote in data of newer code for decided, by its own code or in a log that it does not follow.",
+    breaks: ["G5"],
+    edits: [
+      [
+        'actions: { type: "unusable", params: { code: "outdated" } }, meta: { tid: "sync.stoppingDataNewer" },',
+        'meta: { tid: "sync.stoppingDataNewer" },',
+      ],
+      [
+        'actions: { type: "unusable", params: { code: "outdated" } }, meta: { tid: "sync.stoppingSchemaNewer" },',
+        'meta: { tid: "sync.stoppingSchemaNewer" },',
+      ],
+    ],
+    tests: ["engine/outdated.test.ts"],
+    named: "while it stops",
+  },
+  {
     id: "rows-of-unknown-tables-dropped",
     why: "A fold deletes the records of rows whose table this code does not know, and keeps the rows nowhere.",
     breaks: ["G9"],
