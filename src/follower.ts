@@ -295,10 +295,6 @@ export function createFollower({
       // Without a base the picture only adds to memory, which may be ahead of it.
       const log = picture.base === null ? picture.log : bridge(picture);
       if (log === undefined || isStale(picture)) return false;
-      if (log.some(([, record]) => record.schema > schema)) {
-        signal({ type: "schema.newer" });
-        return true;
-      }
       const { base } = picture;
       revision += 1;
       if (base !== null) {

@@ -177,8 +177,20 @@ const record = async (lab: Lab): Promise<void> => {
   });
 };
 
-it("a message or record of a newer schema makes the tab outdated, and it changes nothing", async () => {
-  for (const arrive of [message, record]) {
+/** It is on no disk. */
+const recordAlone = async (lab: Lab): Promise<void> => {
+  const event = { ...added("t9"), id: "e9", v: 1, at: 0 };
+  lab.channels.send(scope, {
+    ...head,
+    incarnation: await identity(lab),
+    kind: "changed",
+    position: 2,
+    record: { kind: "commit", tab: "newer", n: 1, schema: 2, events: [event] },
+  });
+};
+
+it("G9 G12 a message or record of a newer schema makes the tab outdated, and it changes nothing", async () => {
+  for (const arrive of [message, record, recordAlone]) {
     const lab = createLab();
     const tab = await lab.ready();
     await tab.sync.commit(added("t1")).durable;
