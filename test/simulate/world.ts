@@ -159,9 +159,9 @@ export function createWorld(seed: number, withServer = false) {
     const strays = tab.sync.outbox
       .list()
       .filter((it) => isAnew(it) && !tab.units.some(({ events }) => events.includes(it)));
-    const commits = new Map<string, Envelope[]>();
-    for (const it of strays)
-      commits.set(it.tx ?? it.id, [...(commits.get(it.tx ?? it.id) ?? []), it]);
+    // Two may have one id: the later one changes nothing.
+    const commits = new Map<unknown, Envelope[]>();
+    for (const it of strays) commits.set(it.tx ?? it, [...(commits.get(it.tx ?? it) ?? []), it]);
     for (const events of commits.values()) register(tab, events);
     const rows = rowsOf(tab.sync, tab.version);
     const { history } = tab.place;
