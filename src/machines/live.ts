@@ -105,7 +105,6 @@ export const liveMachine = setup({
   guards: {
     mayStream: ({ context: { mode, view } }) => mode === "stream" && view.watched(),
     mayPoll: ({ context: { mode, view } }) => mode === "poll" && view.watched(),
-    isWatched: ({ context }) => context.view.watched(),
     isUnwatched: ({ context }) => !context.view.watched(),
     isEnd: (_, params: { how: LiveEnd; is: LiveEnd }) => params.how === params.is,
     isLastShort: ({ context }, params: { how: LiveEnd }) =>
@@ -167,10 +166,7 @@ export const liveMachine = setup({
         leaving: {
           on: { wake: { target: "watched", meta: { tid: "live.cameBack" } } },
           after: {
-            hiddenDelay: [
-              { guard: "isWatched", target: "watched", meta: { tid: "live.seen" } },
-              { target: "unwatched", actions: "rest", meta: { tid: "live.hidden" } },
-            ],
+            hiddenDelay: { target: "unwatched", actions: "rest", meta: { tid: "live.hidden" } },
           },
         },
         unwatched: { on: { wake: { target: "watched", meta: { tid: "live.returned" } } } },

@@ -70,13 +70,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
   ["commit", commitMachine],
   ["election", electionMachine],
   ["handoff", handoffMachine],
-  [
-    "live",
-    liveMachine,
-    ...(["stream", "poll", "none"] as const).flatMap((mode) =>
-      [yes, no].map((watched) => ({ owner, mode, view: { watched, chance: () => 0 } })),
-    ),
-  ],
+  ["live", liveMachine],
   ["load", loadMachine, { owner }],
   ["replication", replicationMachine, ...outlooks.map((server) => ({ owner, server }))],
   ["storage", storageMachine],

@@ -4,6 +4,7 @@
  * machine: a stimulus happens to a port, to the page, or calls the public API.
  */
 import { type SyncStatus } from "../../src/index.ts";
+import { type ErrorCode, type LiveEvent } from "../../src/protocol/index.ts";
 import { type FaultKind } from "../../src/testing/index.ts";
 import { type Operation } from "../../src/testing/faults.ts";
 
@@ -17,6 +18,8 @@ export interface OpenOptions {
   readonly noChannel?: boolean;
   /** An older version of the app left so many segments, of one row each, which this one has to write anew. */
   readonly older?: number;
+  /** There is a sync server. How its news come. */
+  readonly live?: boolean | "poll";
 }
 
 /** One commit of the tab, as its receipt tells of it. */
@@ -52,6 +55,10 @@ export interface Reading {
   readonly asked: readonly Operation[];
   /** Kinds of messages that the tab sent since the last reading, in order. */
   readonly posted: readonly string[];
+  /** Requests that the tab sent since the last reading, in order. */
+  readonly requested: readonly RequestKind[];
+  /** How many events the server's log has. */
+  readonly onServer: number;
 }
 
 /** The tab's disk. */
@@ -128,6 +135,37 @@ export interface RivalStimuli {
   tells(distance: number): Promise<void>;
 }
 
+/** Requests of the tab: by the last part of their path, and those pulls that wait for something new. */
+export type RequestKind = "push" | "pull" | "wait" | "live" | "snapshot" | "info";
+
+/**
+ * What a request comes to: what the server answers, the same without waiting for something new, no network, a page of a hotel,
+ * or an error that the server tells of.
+ */
+export type Reply =
+  | "ok"
+  | "at once"
+  | "offline"
+  | "portal"
+  | { readonly code: ErrorCode; readonly retryAfter?: number };
+
+/** The sync server. Requests wait where they are held; the others it answers. */
+export interface ServerStimuli {
+  hold(kind: RequestKind): Promise<void>;
+  /** Those that wait are answered like this; later ones do not wait. */
+  release(kind: RequestKind, reply?: Reply): Promise<void>;
+  /** Those that wait are answered like this; later ones wait again. */
+  answer(kind: RequestKind, reply?: Reply): Promise<void>;
+  /** The next request of this kind is answered like this. */
+  replyNext(kind: RequestKind, reply: Reply): Promise<void>;
+  /** Another device's todo is in the server's log. */
+  grow(): Promise<void>;
+  /** Something comes over the stream that was opened last, in one piece. Without an event: a sign of life. */
+  say(event?: LiveEvent): Promise<void>;
+  /** That stream ends. */
+  hangUp(): Promise<void>;
+}
+
 /** The page, as a browser and a person treat it. */
 export interface PageStimuli {
   hide(): Promise<void>;
@@ -164,6 +202,7 @@ export interface Stimuli {
   readonly disk: DiskStimuli;
   readonly lock: LockStimuli;
   readonly channel: ChannelStimuli;
+  readonly server: ServerStimuli;
   readonly rival: RivalStimuli;
   readonly time: TimeStimuli;
   read(): Promise<Reading>;

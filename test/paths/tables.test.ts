@@ -4,6 +4,7 @@ import { type AnyStateMachine } from "xstate";
 import { commitMachine } from "../../src/machines/commit.ts";
 import { electionMachine } from "../../src/machines/election.ts";
 import { handoffMachine } from "../../src/machines/handoff.ts";
+import { liveMachine } from "../../src/machines/live.ts";
 import { storageMachine } from "../../src/machines/storage.ts";
 import { without } from "../../src/testing/instrument.ts";
 import { transitionsOf } from "../../src/testing/transitions.ts";
@@ -11,12 +12,14 @@ import { type Table, differences } from "./table.ts";
 import { commitTable } from "./tables/commit.ts";
 import { electionTable } from "./tables/election.ts";
 import { handoffTable } from "./tables/handoff.ts";
+import { liveTable } from "./tables/live.ts";
 import { storageTable } from "./tables/storage.ts";
 
 const machines: readonly (readonly [AnyStateMachine, Table])[] = [
   [commitMachine, commitTable],
   [electionMachine, electionTable],
   [handoffMachine, handoffTable],
+  [liveMachine, liveTable],
   [storageMachine, storageTable],
 ];
 

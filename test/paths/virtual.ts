@@ -4,11 +4,12 @@ import { encodeSegment } from "../../src/model/segment.ts";
 import { type JsonObject } from "../../src/index.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
 import { type Environment } from "../../src/services/ports.ts";
-import { type DevicePage, createDevice } from "../../src/testing/index.ts";
+import { type DevicePage, createWorld } from "../../src/testing/index.ts";
 import { namesOf } from "../../src/testing/instrument.ts";
 import { openTodos } from "../support/todos.ts";
 import { type CommitReading, type Stimuli } from "./stimuli.ts";
 import { createGates } from "./virtual-gates.ts";
+import { createVirtualServer } from "./virtual-server.ts";
 
 /** Name of the database, the lock and the channel of the app. */
 const scope = "sssync/todos/";
@@ -32,7 +33,9 @@ const at = (act: () => unknown) => async (): Promise<void> => {
 };
 
 export async function createVirtual(): Promise<Stimuli> {
-  const device = createDevice();
+  const world = createWorld();
+  const device = world.createDevice();
+  const online = createVirtualServer(world);
   const rival = device.openPage();
   const gates = createGates();
   const commits: (() => CommitReading)[] = [];
@@ -141,13 +144,14 @@ export async function createVirtual(): Promise<Stimuli> {
     await device.pass(ms);
   }
   return {
-    async open({ noLocks = false, noChannel = false, older = 0, ...config } = {}) {
+    async open({ noLocks = false, noChannel = false, older = 0, live, ...config } = {}) {
       if (older > 0) await leaveOlder(older);
       page = device.openPage();
       const environment = environmentOf(page);
       sync = openTodos({
         ...config,
         ...(schema && { schema }),
+        ...(live !== undefined && { server: { url: online.url, live } }),
         inspect,
         environment: {
           ...environment,
@@ -200,6 +204,7 @@ export async function createVirtual(): Promise<Stimuli> {
       }),
       rivalSteals: at(() => ask(true)),
     },
+    server: online.server,
     channel: { breakNext: at(() => (silent = true)) },
     rival: {
       beats: async (later = false) => {
@@ -244,9 +249,11 @@ export async function createVirtual(): Promise<Stimuli> {
         connections: gates.connections(),
         asked: gates.asked(),
         posted,
+        requested: online.requested(),
+        onServer: await online.size(),
       } as const;
       posted = [];
-      return await Promise.resolve(structuredClone(reading));
+      return structuredClone(reading);
     },
     async taken() {
       const all = tids;
@@ -258,6 +265,7 @@ export async function createVirtual(): Promise<Stimuli> {
       rivalLets?.();
       device.quota(false);
       await gates.mend();
+      await online.mend();
       const other = device.openPage();
       const own = openTodos({ environment: other.environment, ...(schema && { schema }) });
       const opened = own.ready.then(

@@ -20,10 +20,26 @@ import {
   upsert,
 } from "../../src/index.ts";
 
+/** Of that app. */
+export const todoEvents = {
+  todoAdded: defineEvent({ schema: v.object({ id: v.string(), text: v.string() }) }),
+  todoToggled: defineEvent({ schema: v.object({ id: v.string() }) }),
+  todoRenamed: defineEvent({ schema: v.object({ id: v.string(), text: v.string() }) }),
+  todoRemoved: defineEvent({ schema: v.object({ id: v.string() }) }),
+  sliderMoved: defineEvent({
+    schema: v.object({ value: v.number() }),
+    coalesce: () => "slider",
+  }),
+  invited: defineEvent({
+    schema: v.object({ email: v.string() }),
+    dedupe: (payload) => payload.email,
+  }),
+};
+
 type Options = Pick<
   SyncConfig<TableSchemas, EventDefinitions>,
   "name" | "user" | "durability" | "storage" | "whenFull" | "schema" | "inspect" | "environment"
->;
+> & { readonly server?: { readonly url: string; readonly live: boolean | "poll" } };
 
 /** The app that most tests run. */
 export const openTodos = (options: Partial<Options> = {}) =>
@@ -33,20 +49,7 @@ export const openTodos = (options: Partial<Options> = {}) =>
       todos: v.object({ id: v.string(), text: v.string(), done: v.boolean() }),
       settings: v.object({ id: v.string(), value: v.number() }),
     },
-    events: {
-      todoAdded: defineEvent({ schema: v.object({ id: v.string(), text: v.string() }) }),
-      todoToggled: defineEvent({ schema: v.object({ id: v.string() }) }),
-      todoRenamed: defineEvent({ schema: v.object({ id: v.string(), text: v.string() }) }),
-      todoRemoved: defineEvent({ schema: v.object({ id: v.string() }) }),
-      sliderMoved: defineEvent({
-        schema: v.object({ value: v.number() }),
-        coalesce: () => "slider",
-      }),
-      invited: defineEvent({
-        schema: v.object({ email: v.string() }),
-        dedupe: (payload) => payload.email,
-      }),
-    },
+    events: todoEvents,
     materializers: {
       todoAdded: ({ id, text }) => [create("todos", { id, text, done: false })],
       todoToggled: ({ id }, { tables }) => {

@@ -115,13 +115,16 @@ function modelOf(name: string, older: number): Model {
     identify: () => null,
     filter: (event: PathCase, { value, world: around }: PathState) =>
       isPossible(event, value, around as World, older),
-    react({ event, tids }) {
-      if (event.type === "storage.lost" || isHung(tids)) world.connected = false;
+    react({ event, tids }): PathCase | void {
+      if (event.type === "storage.lost") world.connected = false;
       if (event.type === "storage.opened") world.connected = true;
-      if (!/(replay|decide)$/.test(event.type)) return;
+      // The connection is doubted, and dropped.
+      if (isHung(tids)) return { type: "storage.lost" };
+      if (!/(replay|decide)$/.test(event.type)) return undefined;
       const { output } = event as Answer;
       if (output === "done") Object.assign(world, { left: false, long: false });
       if (output === "more") world.much = false;
+      return undefined;
     },
   };
 }
@@ -213,8 +216,6 @@ export const handoffSuite: MachineSuite = {
       await disk.answer("lead", "aborted");
     },
   },
-
-  echo: (step) => (isHung(step.tids) ? ["handoff.storageLost"] : []),
 
   check({ status, commits, logged, posted, term, asked }, state, { tids }) {
     const serves = state.startsWith("leading.serving");
