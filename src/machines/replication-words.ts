@@ -59,6 +59,9 @@ export interface Context extends Input, Progress {}
 /** A write, by what it is for. */
 export type Step = "attempt" | "record" | "refuse" | "note" | "rotate" | "apply" | "swap" | "adopt";
 
+const isOversize = (outcome: Outcome): boolean =>
+  typeof outcome === "object" && "tag" in outcome && outcome.tag === "oversize";
+
 export const words = setup({
   types: {} as {
     context: Context & { readonly step: Step };
@@ -132,8 +135,9 @@ export const words = setup({
       (typeof outcome === "object" && "tag" in outcome && outcome.tag === "fenced"),
     isSend: ({ context: { outcome } }) =>
       typeof outcome === "object" && "tag" in outcome && outcome.tag === "send",
-    isOversize: ({ context: { outcome } }) =>
-      typeof outcome === "object" && "tag" in outcome && outcome.tag === "oversize",
+    isOversize: ({ context: { outcome } }) => isOversize(outcome),
+    unseenOversize: ({ context }) =>
+      isOversize(context.outcome) && isBehind(context, context.server),
     isStopped: ({ context }) =>
       context.step === "record" &&
       context.outcome === "done" &&
@@ -149,6 +153,9 @@ export const words = setup({
       context.step === "apply" &&
       context.outcome === "nothing" &&
       logged(context)?.entries.length === 0,
+    unseenRefusal: ({ context }) =>
+      isBehind(context, context.server) &&
+      ["tooLarge", "bad"].includes(verdictIn(context, context.server)),
     isForbidden: ({ context: { why } }) => why?.code === "forbidden",
     isRenewed: (_, { output }: { output: boolean }) => output,
   },
@@ -275,6 +282,13 @@ export const asking = (tid: string, brokenTid: string) =>
       meta: { tid: `replication.${tid}` },
     },
     onError: { target: "#replication.on.failing", meta: { tid: `replication.${brokenTid}` } },
+  }) as const;
+/** Nothing is refused here before the server's log was looked at. */
+export const see = <const What extends "Refusal" | "Oversize">(what: What) =>
+  ({
+    guard: `unseen${what}`,
+    target: "pulling",
+    meta: { tid: `replication.unseen${what}` },
   }) as const;
 export const step = (name: Step) => ({ type: "step", params: { step: name } }) as const;
 export const judged = <const Target extends string>(

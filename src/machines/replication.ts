@@ -20,14 +20,15 @@
  * 6. Whose token is refused asks for another one, tries once more, and then ever more seldom: the outbox stays, no try is counted.
  * 7. Waits double, with full jitter, up to a minute, without an end of tries; never shorter than the server asks for. Going
  *    online, and coming into sight, end a wait that the server did not ask for.
- * 8. One event that the server calls bad on its own is rejected; the second one in a row is not the events' fault.
+ * 8. One event that the server calls bad on its own is rejected; the second one in a row is not the events' fault. Before an
+ *    event is refused here there is a pull: it may have been taken in by a request whose answer was lost.
  * 9. What this code does not understand stops it: `incompatible`, until one of the two is another version.
  * 10. A pull every `watchdog` while somebody looks, whatever the stream says.
  */
 import { type PushRequest } from "../protocol/index.ts";
 import { maxIterations } from "./common.ts";
 import { answerTo, initial, logged } from "./progress.ts";
-import { asking, came, hanging, judged, step, storing, words } from "./replication-words.ts";
+import { asking, came, hanging, judged, see, step, storing, words } from "./replication-words.ts";
 
 export const replicationMachine = words.createMachine({
   id: "replication",
@@ -201,20 +202,12 @@ export const replicationMachine = words.createMachine({
         },
         rotating: {
           entry: step("rotate"),
-          invoke: {
-            id: "rotate",
-            src: "rotate",
-            ...storing("rotate", "rotated"),
-          },
+          invoke: { id: "rotate", src: "rotate", ...storing("rotate", "rotated") },
           after: hanging("rotate"),
         },
         adopting: {
           entry: step("adopt"),
-          invoke: {
-            id: "adopt",
-            src: "adopt",
-            ...storing("adopt", "adopted"),
-          },
+          invoke: { id: "adopt", src: "adopt", ...storing("adopt", "adopted") },
           after: hanging("adopt"),
         },
         informing: {
@@ -269,6 +262,7 @@ export const replicationMachine = words.createMachine({
             { ...judged("again", "restarting", "snapshotGone"), actions: "startOver" },
             { ...judged("split", "pushing", "split"), actions: "split" },
             { ...judged("single", "pushing", "single"), actions: "one" },
+            see("Refusal"),
             {
               ...judged("tooLarge", "pushing.refusing", "tooLarge"),
               actions: { type: "give", params: { code: "too_large" } },
@@ -290,6 +284,7 @@ export const replicationMachine = words.createMachine({
               meta: { tid: "replication.fenced" },
             },
             { guard: "isSend", target: "pushing.sending", meta: { tid: "replication.send" } },
+            see("Oversize"),
             {
               guard: "isOversize",
               target: "pushing.refusing",

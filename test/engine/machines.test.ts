@@ -220,8 +220,11 @@ describe.each(cast.filter(({ inputs }) => inputs.length > 0))(
           input,
           events,
           limit: 5000,
-          // Counters and references are no states.
-          serializeState: (state: { readonly value: unknown }) => JSON.stringify(state.value),
+          // Counters and references are no states; whether there is something to pull is nearly one.
+          serializeState: (state: {
+            readonly value: unknown;
+            readonly context: { readonly due?: boolean };
+          }) => JSON.stringify([state.value, state.context.due]),
           stopWhen: (state: { readonly status: string }) => state.status !== "active",
         } as never);
         for (const { state } of Object.values(map)) {

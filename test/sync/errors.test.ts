@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type SyncStatus } from "../../src/index.ts";
 import { errorBody, errorCodes, statusOf } from "../../src/protocol/index.ts";
-import { add, createSyncWorld, shown } from "./world.ts";
+import { add, createSyncWorld, logOf, shown } from "./world.ts";
 
 type Code = (typeof errorCodes)[number];
 /** The word while it lasts; `rejected`: the event is. */
@@ -80,4 +80,66 @@ test.each(errorCodes)("%s for the live stream costs only time", async (code) => 
   expect(shown(tab)).toEqual(["a:a"]);
   expect(tab.sync.status).toMatchObject({ sync: "idle", pending: 0, fault: null });
   expect(asked()).toBeLessThan(50);
+});
+
+test("G5 an event that was taken in, and whose answer was lost, is not rejected for limits that another tab knows", async () => {
+  const { world, server, storage, openTab } = createSyncWorld();
+  const device = world.createDevice();
+  let isSmall = true;
+  world.network.serve(async (request) => {
+    const response = await server.fetch(request);
+    if (!isSmall || !request.url.endsWith("info")) return response;
+    const info = (await response.json()) as { readonly limits: object };
+    return Response.json({ ...info, limits: { ...info.limits, eventBytes: 300 } });
+  });
+  const first = openTab(device);
+  await world.run(first.sync.ready);
+  await world.pass(3000);
+  isSmall = false;
+  const second = openTab(device);
+  await world.run(second.sync.ready);
+  device.stealLock()();
+  await world.pass(30_000);
+  expect(second.sync.status.role).toBe("leader");
+  const ends = [
+    world.network.always("answerLost", "push"),
+    world.network.always("requestLost", "pull"),
+  ];
+  add(second, "a", "x".repeat(500));
+  await world.pass(5000);
+  expect(await logOf(storage)).toHaveLength(1);
+  second.kill();
+  await world.pass(20_000);
+  for (const end of ends) end();
+  await world.pass(100_000);
+  expect(first.sync.rejected.size).toBe(0);
+  expect(first.sync.status).toMatchObject({ role: "leader", sync: "live", fault: null });
+  expect(first.sync.outbox.size).toBe(0);
+  expect(await logOf(storage)).toHaveLength(1);
+});
+
+test("G5 an event that was taken in, and whose answer was lost, is not rejected by a server that takes less by now", async () => {
+  const { world, server, storage, openTab } = createSyncWorld();
+  const tab = openTab(world.createDevice());
+  await world.run(tab.sync.ready);
+  await world.pass(3000);
+  const ends = [
+    world.network.always("answerLost", "push"),
+    world.network.always("requestLost", "pull"),
+  ];
+  add(tab, "a");
+  await world.pass(5000);
+  expect(await logOf(storage)).toHaveLength(1);
+  world.network.serve(async (request) =>
+    request.url.endsWith("push")
+      ? Response.json({ error: { code: "too_large" } }, { status: 413 })
+      : await server.fetch(request),
+  );
+  ends[0]?.();
+  await world.pass(70_000);
+  ends[1]?.();
+  await world.pass(100_000);
+  expect(tab.sync.rejected.size).toBe(0);
+  expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, fault: null });
+  expect(shown(tab)).toEqual(["a:a"]);
 });

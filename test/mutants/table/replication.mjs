@@ -27,6 +27,22 @@ export const replication = [
     named: "an error that answers a push",
   },
   {
+    id: "refused-unseen",
+    why: "An event is rejected for its size, although the answer to a request that had it may have been lost.",
+    breaks: ["G5"],
+    edits: [["isOversize(context.outcome) && isBehind(context, context.server),", "false,"]],
+    tests: ["sync/errors.test.ts"],
+    named: "limits that another tab knows",
+  },
+  {
+    id: "refusal-unseen",
+    why: "An event is rejected because its server says so, although an earlier request may have had it taken in.",
+    breaks: ["G5"],
+    edits: [['["tooLarge", "bad"].includes(', '[""].includes(']],
+    tests: ["sync/errors.test.ts"],
+    named: "a server that takes less by now",
+  },
+  {
     id: "proxy-costs-events",
     why: "An event is given up on the word of a proxy: its status is taken for the server's.",
     breaks: ["G5"],
