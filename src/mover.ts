@@ -172,6 +172,9 @@ export function createMover(shared: Shared, lead: Lead) {
   async function apply(page: LogPage): Promise<Written | "stale" | Unfit> {
     const { place } = remote;
     const isNext = staging !== undefined && page.from === staging.cursor;
+    const begin = isNext ? (staging?.pos ?? 0) : page.from === null ? 0 : place.pos;
+    // More is to come, and this is no step towards it: to ask on would be to ask for ever.
+    if (page.more && page.pos <= begin) return "stale";
     if (isNext || (page.from === null && (place.cursor !== null || hasBase())))
       return await collect(page);
     if (page.from !== place.cursor || page.pos < place.pos) return "stale";

@@ -90,8 +90,8 @@ function createPages(http: Http) {
       if (last.next === null) return { tag: "ok", value: last };
       const answer = await http.snapshot(last.snapshot, last.next, signal);
       if (answer.tag !== "ok") return answer;
-      const { snapshot, pos } = answer.value;
-      return snapshot === last.snapshot && pos === last.pos
+      const { snapshot, pos, next } = answer.value;
+      return snapshot === last.snapshot && pos === last.pos && pages.every((it) => it.next !== next)
         ? answer
         : { tag: "invalid", reason: "Expected a page of the same snapshot" };
     },

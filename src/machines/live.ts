@@ -23,7 +23,7 @@
  */
 import { assign, raise, sendTo, setup } from "xstate";
 import { type LogPage } from "../protocol/index.ts";
-import { type Owned, longLived, maxIterations, promised } from "./common.ts";
+import { type Owned, atMostADay, longLived, maxIterations, promised } from "./common.ts";
 
 /** Of `look` it sees whether somebody looks at the app; `wake`: somebody does. */
 export type LiveEvent =
@@ -98,7 +98,7 @@ export const liveMachine = setup({
     pollDelay: 10_000,
     retryDelay: ({ context: { tries, retryAfter, view } }) =>
       Math.ceil(
-        Math.max(retryAfter, view.chance() * Math.min(60_000, 500 * 2 ** tries)) +
+        Math.max(atMostADay(retryAfter), view.chance() * Math.min(60_000, 500 * 2 ** tries)) +
           (retryAfter > 0 ? 1000 * view.chance() : 0),
       ),
   },

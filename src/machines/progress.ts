@@ -11,7 +11,7 @@ import {
   defaultLimits,
 } from "../protocol/index.ts";
 import { type Outlook, type Replicator } from "../replicator.ts";
-import { failureOf } from "./common.ts";
+import { atMostADay, failureOf } from "./common.ts";
 import { type Input as LiveInput } from "./live.ts";
 
 /** What the machine asks of its surroundings; none of it throws. */
@@ -162,7 +162,7 @@ export function answerTo({ heard }: Progress, server: ServerView): PushResponse 
 
 /** Whether who was not let in may ask again with what was refused: perhaps it was not the server that refused it. */
 export const mayAskAgain = ({ denials, askedAt }: Progress, now: number): boolean =>
-  denials === 0 || now - askedAt >= Math.min(300_000, 15_000 * 2 ** denials);
+  denials === 0 || Math.abs(now - askedAt) >= Math.min(300_000, 15_000 * 2 ** denials);
 
 /** The server took it: what failed before is over, unless it was another thing. */
 const succeeded = ({ stuck }: Progress, what: "push" | "pull"): Change =>
@@ -234,8 +234,9 @@ export const wordsOf = ({ heard, outcome }: Progress): string => {
 /** It has to be tried again: full jitter, doubling up to a minute, and never before the server wants it. */
 export function afterFailure(progress: Progress, server: ServerView): Change {
   const { heard, tries, resetting } = progress;
-  const asked =
-    (heard.tag === "refused" ? heard.error.retryAfter : pushed(progress)?.stopped?.retryAfter) ?? 0;
+  const asked = atMostADay(
+    (heard.tag === "refused" ? heard.error.retryAfter : pushed(progress)?.stopped?.retryAfter) ?? 0,
+  );
   const own = server.chance() * Math.min(60_000, 500 * 2 ** Math.min(tries, 10));
   return {
     ...stuckAt(progress),

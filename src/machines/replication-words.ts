@@ -9,7 +9,7 @@ import {
   type PushResponse,
   type SnapshotPage,
 } from "../protocol/index.ts";
-import { type Owned, promised, suspectIfLost, tell } from "./common.ts";
+import { type Owned, atMostADay, promised, suspectIfLost, tell } from "./common.ts";
 import { type LiveReport, liveMachine } from "./live.ts";
 import {
   type Hindrance,
@@ -111,7 +111,7 @@ export const words = setup({
     isUninformed: ({ context }) => !context.informed,
     isWatched: ({ context }) => context.server.watched(),
     mayAskAgain: ({ context }) => mayAskAgain(context, context.server.now()),
-    isSlack: ({ context: { server, askedAt } }) => server.now() - askedAt >= 5000,
+    isSlack: ({ context: { server, askedAt } }) => Math.abs(server.now() - askedAt) >= 5000,
     isAhead: ({ context: { server } }, { head }: { head: number }) => head > server.look().pos,
     isNext({ context: { server } }, { page }: { page: LogPage }) {
       const { undecided, cursor } = server.look();
@@ -232,7 +232,11 @@ export const words = setup({
     probe: assign({
       delay: ({ context: { server, delay } }) => (server.online() ? delay : 60_000),
     }),
-    untilFloor: assign({ delay: ({ context: { floor, server } }) => floor - server.now() }),
+    untilFloor: assign({
+      delay: ({ context: { floor, server } }) => atMostADay(floor - server.now()),
+    }),
+    // Whatever the clock says: it may have been set back meanwhile.
+    waited: assign({ floor: 0 }),
     fault: assign(({ context }, { error }: { error: unknown }) => afterFault(context, error)),
     want: assign({ due: true }),
     noteHead: assign({ head: (_, { head }: { head: number }) => head }),

@@ -407,7 +407,9 @@ export const replicationMachine = words.createMachine({
               meta: { tid: "replication.wokeBackoff" },
             },
           },
-          after: { delay: { target: "deciding", meta: { tid: "replication.tryAgain" } } },
+          after: {
+            delay: { target: "deciding", actions: "waited", meta: { tid: "replication.tryAgain" } },
+          },
         },
         offline: {
           entry: ["probe", "liveRest"],

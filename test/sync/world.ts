@@ -16,7 +16,7 @@ const events = {
 };
 
 /** What the app gives to `createSyncActor`, but for the server. */
-const app = {
+export const app = {
   name: "list",
   tables: { items: text, settings: v.object({ id: v.string(), value: v.number() }) },
   events,

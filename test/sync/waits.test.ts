@@ -1,0 +1,94 @@
+/** How long a device waits, and that it waits at all: whatever a server says, and whatever the clock does meanwhile. */
+import { expect, test } from "vitest";
+import { createSyncActor } from "../../src/index.ts";
+import { afterFailure, initial } from "../../src/machines/progress.ts";
+import { serverView } from "../support/server-view.ts";
+import { add, app, createSyncWorld, serverTables, shown } from "./world.ts";
+
+type Json = Record<string, unknown>;
+const ofPart = (request: Request, part: string): boolean =>
+  new URL(request.url).pathname.split("/").includes(part);
+
+test("a server that says that there is more, and gives nothing, is asked again later", async () => {
+  const { world, server, openTab } = createSyncWorld();
+  let pulls = 0;
+  world.network.serve(async (request) => {
+    const response = await server.fetch(request);
+    if (!ofPart(request, "pull")) return response;
+    pulls += 1;
+    return Response.json({ ...((await response.json()) as Json), more: pulls < 100 });
+  });
+  const tab = openTab(world.createDevice());
+  await world.run(tab.sync.ready);
+  await world.pass(10_000);
+  expect(pulls).toBeLessThan(30);
+  expect(tab.sync.status).toMatchObject({ sync: "backoff", phase: "ready" });
+  pulls = 100;
+  await world.pass(70_000);
+  expect(tab.sync.status.sync).toBe("live");
+});
+
+test("a snapshot whose pages go round in a circle is not read for ever", async () => {
+  const { world, server, openTab } = createSyncWorld({
+    server: { ...serverTables, limits: { pageEntries: 5, pageBytes: 2000 } },
+  });
+  const tab = openTab(world.createDevice());
+  await world.run(tab.sync.ready);
+  for (let id = 10; id < 40; id += 1) add(tab, `${id}`);
+  await world.pass(5000);
+  await server.compact("me");
+  let pages = 0;
+  world.network.serve(async (request) => {
+    const response = await server.fetch(request);
+    if (!ofPart(request, "snapshot")) return response;
+    pages += 1;
+    if (pages > 100) return response;
+    return Response.json({ ...((await response.json()) as Json), next: "1" });
+  });
+  const other = openTab(world.createDevice());
+  await world.run(other.sync.ready);
+  await world.pass(10_000);
+  expect(pages).toBeLessThan(30);
+  pages = 100;
+  await world.pass(400_000);
+  expect(shown(other)).toEqual(shown(tab));
+  expect(other.sync.status.sync).toBe("live");
+});
+
+test("a wait that a server asks for is a day at most", () => {
+  const heard = {
+    tag: "refused",
+    status: 429,
+    error: { code: "rate_limited", retryAfter: 2 ** 52 },
+    known: true,
+  } as const;
+  const { delay, floor } = afterFailure({ ...initial, heard }, serverView());
+  expect([delay, floor]).toEqual([86_400_000, 86_400_000]);
+});
+
+test("a clock that is set back by a year while a device waits does not make the wait longer", async () => {
+  const { world, server } = createSyncWorld();
+  const { environment } = world.createDevice().openPage();
+  let shift = 0;
+  const now = (): number => environment.clock.now() + shift;
+  const sync = createSyncActor({
+    ...app,
+    server: { url: "/sync/me", auth: () => "token" },
+    environment: { ...environment, clock: { ...environment.clock, now } },
+  });
+  await world.run(sync.ready);
+  await world.pass(3000);
+  let isFull = true;
+  world.network.serve(async (request) => {
+    if (!isFull || !ofPart(request, "push")) return await server.fetch(request);
+    isFull = false;
+    const error = { code: "rate_limited", retryAfter: 5000 };
+    return Response.json({ error }, { status: 429 });
+  });
+  const receipt = sync.commit({ name: "added", payload: { id: "a", text: "a" } });
+  await world.pass(1000);
+  expect(sync.status.sync).toBe("backoff");
+  shift = -365 * 24 * 3600_000;
+  await world.pass(10_000);
+  expect(await receipt.settled).toMatchObject([{ status: "accepted" }]);
+});
