@@ -127,8 +127,10 @@ export function createMover(shared: Shared, lead: Lead) {
     place: Place,
     seen: ReadonlySet<string>,
   ): Promise<Written> {
+    const { term } = shared;
     const changes = await difference(wanted, place.pos);
-    if (shared.term === undefined) return "nothing";
+    // What was compared under an earlier term says nothing about the base as it is now.
+    if (shared.term === undefined || shared.term !== term) return "nothing";
     const { decided, duplicates } = seenIn(replica, seen, nowhere, 0);
     const ids = new Set(decided);
     const unacked = Array.from(remote.acked.keys()).filter((id) => !ids.has(id));

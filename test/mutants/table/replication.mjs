@@ -27,6 +27,18 @@ export const replication = [
     named: "an error that answers a push",
   },
   {
+    id: "compared-under-another-term",
+    why: "A leader that was frozen while it compared a new base writes it when it leads again, onto a base that others moved.",
+    breaks: ["G10", "G13"],
+    edits: [
+      [
+        "if (shared.term === undefined || shared.term !== term) return",
+        "if (shared.term === undefined) return",
+      ],
+    ],
+    tests: ["replicator/terms.test.ts"],
+  },
+  {
     id: "refused-unseen",
     why: "An event is rejected for its size, although the answer to a request that had it may have been lost.",
     breaks: ["G5"],
