@@ -283,7 +283,6 @@ export const syncMachine = setup({
     stopping: {
       entry: "drainCommits",
       on: {
-        stop: { meta: { tid: "sync.stopAgain" } },
         "commit.closed": { actions: "drainLeader", meta: { tid: "sync.flushed" } },
         "handoff.drained": { target: "stopped", meta: { tid: "sync.handedOver" } },
         "load.ready": { actions: "commitOpened", meta: { tid: "sync.stoppingReconnected" } },

@@ -13,16 +13,7 @@ import { errorCodes, statusOf } from "../../src/protocol/index.ts";
 import { serverView } from "../support/server-view.ts";
 
 const owner = createEmptyActor();
-const yes = (): boolean => true;
 const no = (): boolean => false;
-
-const queue = (queued: boolean, flying = !queued) => ({
-  hasQueued: () => queued,
-  isLastInFlight: yes,
-  isInFlight: yes,
-  hasInFlight: () => flying,
-  isOpen: yes,
-});
 
 const configured = (undecided: number, over: Parameters<typeof serverView>[0] = {}) =>
   serverView({
@@ -74,18 +65,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
   ["load", loadMachine, { owner }],
   ["replication", replicationMachine, ...outlooks.map((server) => ({ owner, server }))],
   ["storage", storageMachine],
-  [
-    "sync",
-    syncMachine,
-    {
-      queue: queue(false),
-      server: serverView(),
-      whenFull: "keep",
-      locks: { supported: yes, hears: yes, visible: yes, spread: () => 0 },
-      log: { isLong: () => false, hasLeft: () => false },
-      memory: { allowed: yes },
-    },
-  ],
+  ["sync", syncMachine],
 ];
 
 const nodesOf = (machine: AnyStateMachine): readonly StateNode[] => {

@@ -96,6 +96,8 @@ export interface DiskStimuli {
   putQuery(): Promise<void>;
   /** The stored data is of a newer schema. */
   putNewer(): Promise<void>;
+  /** What says how the rest is to be read cannot be understood. */
+  damage(): Promise<void>;
   /** No space from now on, or again. */
   full(isSo: boolean): Promise<void>;
 }
@@ -170,6 +172,8 @@ export interface ServerStimuli {
 export interface PageStimuli {
   hide(): Promise<void>;
   show(): Promise<void>;
+  /** It loses its network, or has it again. */
+  online(isSo: boolean): Promise<void>;
   freeze(): Promise<void>;
   thaw(): Promise<void>;
   /** To the back/forward cache, and back. */

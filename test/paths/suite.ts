@@ -108,6 +108,8 @@ async function go(
     for (const tid of await stimuli.taken()) if (tid.startsWith(`${machine.id}.`)) since.push(tid);
   };
   async function wait(): Promise<void> {
+    await stimuli.time.settle();
+    await look();
     for (let ticks = 0; since.length === 0; ticks += 1) {
       if (ticks === mostTicks) throw new Error("Expected something to happen in time, got nothing");
       await stimuli.time.tick();

@@ -6,6 +6,7 @@ import { electionMachine } from "../../src/machines/election.ts";
 import { handoffMachine } from "../../src/machines/handoff.ts";
 import { liveMachine } from "../../src/machines/live.ts";
 import { storageMachine } from "../../src/machines/storage.ts";
+import { syncMachine } from "../../src/machines/sync.ts";
 import { without } from "../../src/testing/instrument.ts";
 import { transitionsOf } from "../../src/testing/transitions.ts";
 import { type Table, differences } from "./table.ts";
@@ -14,6 +15,7 @@ import { electionTable } from "./tables/election.ts";
 import { handoffTable } from "./tables/handoff.ts";
 import { liveTable } from "./tables/live.ts";
 import { storageTable } from "./tables/storage.ts";
+import { syncTable } from "./tables/sync.ts";
 
 const machines: readonly (readonly [AnyStateMachine, Table])[] = [
   [commitMachine, commitTable],
@@ -21,6 +23,7 @@ const machines: readonly (readonly [AnyStateMachine, Table])[] = [
   [handoffMachine, handoffTable],
   [liveMachine, liveTable],
   [storageMachine, storageTable],
+  [syncMachine, syncTable],
 ];
 
 describe.each(machines.map(([machine, table]) => ({ name: machine.id, machine, table })))(

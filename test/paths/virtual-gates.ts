@@ -104,65 +104,66 @@ export function createGates() {
     await Promise.resolve();
   }
 
-  const disk: Omit<DiskStimuli, "close" | "remove" | "putQuery" | "putNewer" | "full"> = {
-    async hold(operation) {
-      held.add(operation);
-      await Promise.resolve();
-    },
-    async holdNext(operation) {
-      heldNext.add(operation);
-      await Promise.resolve();
-    },
-    async release(operation, how) {
-      heldNext.delete(operation);
-      held.delete(operation);
-      await answer(operation, how);
-    },
-    answer,
-    async answerFirst(operation, how) {
-      queueOf(operation).shift()?.go(how);
-      await Promise.resolve();
-    },
-    async answerNo(operation, no, how) {
-      const queue = queueOf(operation);
-      const at = queue.findIndex((it) => it.no === no);
-      if (at === -1) throw new Error(`Expected ${operation} number ${no} to wait, got none`);
-      for (const { go } of queue.splice(at, 1)) go(how);
-      await Promise.resolve();
-    },
-    async take(operation) {
-      for (const { take } of queueOf(operation)) take();
-      await Promise.resolve();
-    },
-    async breakClose() {
-      closeBroken = true;
-      await Promise.resolve();
-    },
-    async failNext(operation, how) {
-      failing.set(operation, how);
-      await Promise.resolve();
-    },
-    async breakNext(operation) {
-      broken.add(operation);
-      await Promise.resolve();
-    },
-    async upgrade() {
-      for (const [connection, events] of Array.from(connections)) {
-        connection.close();
-        events.closed("upgraded");
-      }
-      await Promise.resolve();
-    },
-    async block() {
-      blocked ??= [];
-      await Promise.resolve();
-    },
-    async unblock(how) {
-      for (const go of blocked ?? []) go(how);
-      blocked = undefined;
-      await Promise.resolve();
-    },
-  };
+  const disk: Omit<DiskStimuli, "close" | "remove" | "damage" | "putQuery" | "putNewer" | "full"> =
+    {
+      async hold(operation) {
+        held.add(operation);
+        await Promise.resolve();
+      },
+      async holdNext(operation) {
+        heldNext.add(operation);
+        await Promise.resolve();
+      },
+      async release(operation, how) {
+        heldNext.delete(operation);
+        held.delete(operation);
+        await answer(operation, how);
+      },
+      answer,
+      async answerFirst(operation, how) {
+        queueOf(operation).shift()?.go(how);
+        await Promise.resolve();
+      },
+      async answerNo(operation, no, how) {
+        const queue = queueOf(operation);
+        const at = queue.findIndex((it) => it.no === no);
+        if (at === -1) throw new Error(`Expected ${operation} number ${no} to wait, got none`);
+        for (const { go } of queue.splice(at, 1)) go(how);
+        await Promise.resolve();
+      },
+      async take(operation) {
+        for (const { take } of queueOf(operation)) take();
+        await Promise.resolve();
+      },
+      async breakClose() {
+        closeBroken = true;
+        await Promise.resolve();
+      },
+      async failNext(operation, how) {
+        failing.set(operation, how);
+        await Promise.resolve();
+      },
+      async breakNext(operation) {
+        broken.add(operation);
+        await Promise.resolve();
+      },
+      async upgrade() {
+        for (const [connection, events] of Array.from(connections)) {
+          connection.close();
+          events.closed("upgraded");
+        }
+        await Promise.resolve();
+      },
+      async block() {
+        blocked ??= [];
+        await Promise.resolve();
+      },
+      async unblock(how) {
+        for (const go of blocked ?? []) go(how);
+        blocked = undefined;
+        await Promise.resolve();
+      },
+    };
 
   /** Tells the page something about its locks, now or when it is no longer hushed. */
   const hand = (news: () => void): void => {
@@ -202,6 +203,12 @@ export function createGates() {
   return {
     disk,
     lock,
+    /** Another page. */
+    begin(): void {
+      connections.clear();
+      lockHeld = false;
+      pending = undefined;
+    },
     async breakTimer(ms: number): Promise<void> {
       brokenTimer = ms;
       await Promise.resolve();

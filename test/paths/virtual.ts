@@ -39,6 +39,7 @@ export async function createVirtual(): Promise<Stimuli> {
   const rival = device.openPage();
   const gates = createGates();
   const commits: (() => CommitReading)[] = [];
+  let made = 0;
   let page: DevicePage | undefined;
   let sync: ReturnType<typeof openTodos> | undefined;
   let ready: (() => string) | undefined;
@@ -146,6 +147,7 @@ export async function createVirtual(): Promise<Stimuli> {
   return {
     async open({ noLocks = false, noChannel = false, older = 0, live, ...config } = {}) {
       if (older > 0) await leaveOlder(older);
+      gates.begin();
       page = device.openPage();
       const environment = environmentOf(page);
       sync = openTodos({
@@ -164,7 +166,8 @@ export async function createVirtual(): Promise<Stimuli> {
     },
     stop: at(() => void sync?.stop().catch(() => undefined)),
     async commit(count = 1) {
-      const id = `todo-${commits.length + 1}`;
+      made += 1;
+      const id = `todo-${made}`;
       for (let more = 1; more < count; more += 1) add(`${id}-${more}`);
       const receipt = add(id);
       if (receipt === undefined) throw new Error("Expected an engine to commit to, got none");
@@ -175,6 +178,10 @@ export async function createVirtual(): Promise<Stimuli> {
     page: {
       hide: at(() => page?.hide()),
       show: at(() => page?.show()),
+      online: async (isSo) => {
+        page?.setOnline(isSo);
+        await Promise.resolve();
+      },
       freeze: at(() => page?.freeze()),
       thaw: at(() => page?.thaw()),
       leave: at(() => page?.bfcache()),
@@ -184,8 +191,13 @@ export async function createVirtual(): Promise<Stimuli> {
     disk: {
       ...gates.disk,
       close: at(() => page?.closeConnection()),
-      remove: at(() => device.deleteDatabase(scope)),
       putQuery: at(() => device.disk.put("queries", "query", "cached", scope)),
+      remove: at(() => {
+        device.deleteDatabase(scope);
+        // What was promised of it is over.
+        commits.length = 0;
+      }),
+      damage: at(() => device.disk.put("meta", "format", "none", scope)),
       putNewer: at(() => device.disk.put("meta", "schema", 99, scope)),
       full: async (isSo) => {
         device.quota(isSo);
