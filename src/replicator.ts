@@ -1,10 +1,9 @@
 /** What the leader writes down of replication: each method is one step, and one fenced record. The machine says when. */
 import { isUndecided, turnToServer } from "./authority.ts";
 import { toUnit } from "./commit-input.ts";
-import { type Body, type Lead } from "./lead.ts";
+import { type Appended, type Body, type Lead } from "./lead.ts";
 import { nextBase } from "./model/fold.ts";
 import { createIdMaker } from "./model/id.ts";
-import { toJson } from "./model/json.ts";
 import { type Ack, type Envelope, type RejectedEvent, type RowImage } from "./model/log.ts";
 import {
   type BatchLimits,
@@ -47,6 +46,10 @@ export type Attempted =
   | { readonly tag: "fenced" }
   /** The first unit can never be sent. */
   | { readonly tag: "oversize"; readonly ids: readonly string[] };
+
+const unsent = (came: Appended | Written): Attempted => ({
+  tag: came === "fenced" ? came : "nothing",
+});
 
 /** This code does not understand an entry of the page: nothing was applied. */
 export type Incompatible = Unfit;
@@ -160,8 +163,7 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
         if (local !== undefined) {
           const { tail: _, ...body } = local;
           const appended = await lead.append([{ kind: "base", ...body }]);
-          if (appended !== "written" || !replica.mayDecide())
-            return { tag: appended === "fenced" ? "fenced" : "nothing" };
+          if (appended !== "written" || !replica.mayDecide()) return unsent(appended);
         }
         const batch = nextBatch(definition, replica, limits);
         if (batch === undefined) return { tag: "nothing" };
@@ -174,13 +176,11 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
         });
         const { client, place } = remote;
         const appended = await lead.append([record], tail);
-        if (appended !== "written") return { tag: appended === "fenced" ? "fenced" : "nothing" };
+        if (appended !== "written") return unsent(appended);
         const request: PushRequest = { client, schema: definition.schema, events: [...events] };
         sentAt.set(request, place.pos);
         return { tag: "send", request };
-      }).then((result): Attempted =>
-        typeof result === "object" ? result : { tag: result === "fenced" ? result : "nothing" },
-      ),
+      }).then((result): Attempted => (typeof result === "object" ? result : unsent(result))),
 
     answered: (request, answer) =>
       leading(async () => {
@@ -198,10 +198,8 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
           const event = open.get(id);
           if (event === undefined || remote.acked.has(id)) continue;
           if (result.status === "rejected") {
-            const { code, message = "", data } = result.error;
-            const kept = toJson(data);
             decided.push(id);
-            rejected.push(refusal(event, code, message, "value" in kept ? kept.value : undefined));
+            rejected.push(refusal(event, result.error));
           } else if (result.pos === undefined) {
             decided.push(id);
             duplicates.push(id);
@@ -225,20 +223,19 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
 
     failed: (notBefore) => leading(async () => done(await lead.append([note({ notBefore })]))),
 
-    refuse: (ids, { code, message = "", data }) =>
+    refuse: (ids, error) =>
       leading(async () => {
         const wanted = new Set(ids);
         const units = replica.overlay.filter(
           ({ unit, position }) => position !== null && unit.some(({ id }) => wanted.has(id)),
         );
-        const kept = toJson(data);
         const rejected = units.flatMap(({ unit }) =>
           unit
             .filter(({ id }) => !remote.isDecided(id) && !remote.acked.has(id))
             .map((event) =>
               wanted.has(event.id)
-                ? refusal(event, code, message, "value" in kept ? kept.value : undefined)
-                : refusal(event, "tx_aborted", message),
+                ? refusal(event, error)
+                : refusal(event, { ...error, code: "tx_aborted", data: undefined }),
             ),
         );
         if (rejected.length === 0) return "nothing";

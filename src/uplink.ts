@@ -4,9 +4,11 @@
  */
 import { type ActorRefFrom, type SnapshotFrom } from "xstate";
 import { type SyncStatus } from "./api.ts";
+import { nowhere } from "./authority.ts";
 import { SyncError } from "./errors.ts";
 import { initial, type ServerView } from "./machines/progress.ts";
 import { type replicationMachine } from "./machines/replication.ts";
+import { sizeOfJson } from "./model/json.ts";
 import { type Envelope } from "./model/log.ts";
 import { type ServerNews } from "./model/messages.ts";
 import { type Outlook, type Replicator } from "./replicator.ts";
@@ -24,18 +26,16 @@ export interface SyncFacts extends Omit<ServerNews, "limits" | "sync"> {
 const lookLasts = 60_000;
 const pokeEvery = 30_000;
 
-const nowhere: Outlook = {
+/** Where nothing is known yet. */
+export const noOutlook: Outlook = {
+  ...nowhere,
   undecided: 0,
   unseen: 0,
-  cursor: null,
-  pos: 0,
-  epoch: null,
   notBefore: 0,
   attempt: 0,
   blocked: null,
 };
 const off: SyncFacts = { sync: "off", syncedAt: null };
-const encoder = new TextEncoder();
 
 const refuse = (what: string, most: number, got: number): never => {
   throw new SyncError("too_large", `Expected ${what} of at most ${most}, got ${got}`);
@@ -90,7 +90,7 @@ export function createUplink(options: UplinkOptions) {
     live: server?.live ?? "none",
     schema: options.schema,
     adopts: server?.adopt !== undefined,
-    look: () => options.replicator()?.look() ?? nowhere,
+    look: () => options.replicator()?.look() ?? noOutlook,
     now: () => clock.now(),
     chance: () => (random.bytes(1)[0] ?? 0) / 256,
     online: () => lifecycle.online(),
@@ -158,7 +158,7 @@ export function createUplink(options: UplinkOptions) {
       let sum = 0;
       for (const event of unit) {
         // On the wire it has a number as well.
-        const size = encoder.encode(JSON.stringify(event)).length + 32;
+        const size = sizeOfJson(event) + 32;
         sum += size;
         if (size > eventBytes) refuse(`an event "${event.name}" with a size`, eventBytes, size);
       }

@@ -38,6 +38,8 @@ export interface Reader {
   readonly start: string | undefined;
   /** Calls back with all entries since the start; below L2 it does not. */
   check(look: (entries: readonly LogEntry[]) => void): Promise<void>;
+  /** All entries since the start are of the events with these ids, in this order. */
+  holds(ids: readonly (string | undefined)[]): Promise<void>;
 }
 
 export async function pull(

@@ -1,10 +1,10 @@
 /** Gives a case what it works with. */
 import { type Info } from "../protocol/index.ts";
 import { type Effort, type Level, type Trial, covers } from "./case.ts";
-import { Failed, must, skip } from "./check.ts";
+import { Failed, must, same, skip } from "./check.ts";
 import { createClient } from "./client.ts";
 import { openLive } from "./live.ts";
-import { pull, readAll, readPage } from "./reader.ts";
+import { type Reader, pull, readAll, readPage } from "./reader.ts";
 import { type Target, read, send } from "./target.ts";
 
 /** Ids of different runs against one server must not meet. */
@@ -48,11 +48,23 @@ export function createTrial(
     },
     readAll: (space, options = {}) => readAll(target, signal, space, options),
     async follow(space) {
-      if (!covers(level, "L2")) return { start: undefined, check: async () => undefined };
-      const { cursor } = await readAll(target, signal, space, {});
+      const isCovered = covers(level, "L2");
+      const start = isCovered ? (await readAll(target, signal, space, {})).cursor : undefined;
+      const check: Reader["check"] = async (look) => {
+        if (start !== undefined)
+          look((await readAll(target, signal, space, { cursor: start })).entries);
+      };
       return {
-        start: cursor,
-        check: async (look) => look((await readAll(target, signal, space, { cursor })).entries),
+        start,
+        check,
+        holds: (ids) =>
+          check((entries) =>
+            same(
+              "the ids in the log",
+              entries.map((it) => it.id),
+              ids,
+            ),
+          ),
       };
     },
     live: (space, options = {}) => openLive(target, signal, effort.slack, space, options),

@@ -134,3 +134,8 @@ export function show(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   return Array.isArray(value) ? `an array of ${value.length}` : "an object";
 }
+
+const encoder = new TextEncoder();
+
+/** Bytes of a value as JSON. */
+export const sizeOfJson = (value: unknown): number => encoder.encode(JSON.stringify(value)).length;

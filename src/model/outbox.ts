@@ -10,9 +10,11 @@
 import { type Entry, summarise } from "./entry.ts";
 import { type NextBase } from "./fold.ts";
 import { type Definition } from "./definition.ts";
+import { sizeOfJson, toJson } from "./json.ts";
 import { type Envelope, type RejectedEvent, type Watermark } from "./log.ts";
 import { dedupeKey } from "./materialize.ts";
 import { type Replica } from "./replica.ts";
+import { type Rejection } from "../protocol/index.ts";
 
 export interface BatchLimits {
   readonly events: number;
@@ -95,9 +97,6 @@ export function countWaiting(replica: Replica): number {
   return count;
 }
 
-const encoder = new TextEncoder();
-const sizeOf = (value: unknown): number => encoder.encode(JSON.stringify(value)).length;
-
 /** Keys are short on the wire. One that is not, or is none, is no key there: the event counts by its id. */
 function keyFor(definition: Definition, event: Envelope): string | undefined {
   const key = dedupeKey(definition, event)?.slice(event.name.length + 1);
@@ -127,7 +126,7 @@ export function nextBatch(
 ): Batch | { readonly oversize: readonly string[] } | undefined {
   const { remote } = replica;
   const events: Numbered[] = [];
-  let bytes = sizeOf({ client: remote.client, schema: definition.schema, events: [] });
+  let bytes = sizeOfJson({ client: remote.client, schema: definition.schema, events: [] });
   let { next } = remote;
   let last: Entry | undefined;
   for (const [entry, unit] of waiting(replica)) {
@@ -139,7 +138,7 @@ export function nextBatch(
       next = Math.max(next, seq + 1);
       mine.push(numbered(definition, event, seq, unit.length > 1));
     }
-    const sizes = mine.map(sizeOf);
+    const sizes = mine.map(sizeOfJson);
     const size = sizes.reduce((sum, it) => sum + it + 1, 0);
     const isOver =
       sizes.some((it) => it > (limits.eventBytes ?? Infinity)) ||
@@ -157,15 +156,7 @@ export function nextBatch(
 }
 
 /** Rejections as they are stored. */
-export const refusal = (
-  event: Envelope,
-  code: string,
-  message: string,
-  data?: RejectedEvent["data"],
-): RejectedEvent => ({
-  event,
-  code,
-  message,
-  by: "server",
-  ...(data === undefined ? {} : { data }),
-});
+export function refusal(event: Envelope, { code, message = "", data }: Rejection): RejectedEvent {
+  const kept = toJson(data);
+  return { event, code, message, by: "server", ...("value" in kept ? { data: kept.value } : {}) };
+}

@@ -1,34 +1,10 @@
 /** Reads the body of a request: never more of it than may be, compressed or not. */
+import { bytesOf } from "../protocol/bytes.ts";
 import { type ParseLimits, parseJson } from "../protocol/index.ts";
 import { Failure } from "./failure.ts";
 
 export interface BodyLimits extends ParseLimits {
   readonly bytes: number;
-}
-
-async function readAll(stream: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array> {
-  const reader = stream.getReader();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > most) {
-      // Not awaited: a peer that sends slowly must not hold up the answer. What it rejects with is not ours.
-      reader.cancel().catch(() => undefined);
-      throw new Failure("too_large", { limits: { bodyBytes: most } });
-    }
-    chunks.push(value);
-  }
-  if (chunks.length === 1) return chunks[0] as Uint8Array;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }
 
 const gunzip = () =>
@@ -49,14 +25,14 @@ export async function readBody(
     throw new Failure("too_large", { limits: { bodyBytes: bytes } });
   const { body } = request;
   if (body === null) throw new Failure("bad_request", { message: "Expected a body" });
-  let raw: Uint8Array;
+  let raw: Uint8Array | undefined;
   try {
-    raw = await readAll(encoding === "gzip" ? body.pipeThrough(gunzip()) : body, bytes);
-  } catch (error) {
-    if (error instanceof Failure) throw error;
+    raw = await bytesOf(encoding === "gzip" ? body.pipeThrough(gunzip()) : body, bytes);
+  } catch {
     // The peer went away, or it is no gzip: either way nothing was read that could have an effect.
     throw new Failure("bad_request", { message: "Expected a whole body" });
   }
+  if (raw === undefined) throw new Failure("too_large", { limits: { bodyBytes: bytes } });
   const parsed = parseJson(raw, limits);
   if ("issue" in parsed) throw new Failure("bad_request", { message: describe(parsed.issue) });
   return { value: parsed.value, size: raw.length };

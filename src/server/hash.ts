@@ -2,8 +2,9 @@
  * The chain hash: each entry's hash covers the ids of all entries before it, so a log that took another course (a server
  * restored from a backup that went on) has another hash at the same position.
  *
- * Why by hand: `crypto.subtle` is asynchronous, and the hash is needed under the space's lock; `node:crypto` is not
- * everywhere.
+ * Why by hand: `crypto.subtle` is asynchronous, and the hash is needed under the space's lock; `node:crypto` is not everywhere
+ * that the handler runs (Workers); a library would be one dependency more for the one function that never changes, and whose
+ * every result the tests compare with that of `node:crypto` (docs/decisions/0010-hash-by-hand.md).
  */
 
 const primes: number[] = [];

@@ -32,6 +32,7 @@ import {
   protocolVersion,
   statusOf,
 } from "../protocol/index.ts";
+import { bytesOf } from "../protocol/bytes.ts";
 import { type Answer } from "../model/verdict.ts";
 import { type ClockPort, type NetworkPort } from "./ports.ts";
 
@@ -92,30 +93,6 @@ function retryAfterOf(header: string | null, now: number): number {
   if (header === null) return 0;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
   return ms > 0 ? Math.min(ms, 24 * 3600_000) : 0;
-}
-
-/** The bytes of a body; undefined when there are too many. */
-async function bytesOf(response: Response): Promise<Uint8Array | undefined> {
-  const reader = response.body?.getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done = true, value } = (await reader?.read()) ?? {};
-    if (done || value === undefined) break;
-    length += value.length;
-    if (length > mostBytes) {
-      void reader?.cancel().catch(() => undefined);
-      return undefined;
-    }
-    chunks.push(value);
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
 const isJson = (response: Response): boolean =>
@@ -218,7 +195,7 @@ export function createHttp(options: HttpOptions): Http {
   ): Promise<Answer<T>> {
     const { ok, status } = response;
     const retryAfter = retryAfterOf(response.headers.get("retry-after"), clock.now());
-    const bytes = await bytesOf(response);
+    const bytes = await bytesOf(response.body, mostBytes);
     const limits = { keysPerObject: Infinity, stringLength: Infinity };
     const parsed = bytes !== undefined && isJson(response) ? parseJson(bytes, limits) : undefined;
     const value = parsed !== undefined && "value" in parsed ? parsed.value : undefined;

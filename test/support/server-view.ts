@@ -1,4 +1,5 @@
 import { type ServerView } from "../../src/machines/progress.ts";
+import { noOutlook } from "../../src/uplink.ts";
 
 /** A place without a server, and without chance. */
 export const serverView = (over: Partial<ServerView> = {}): ServerView => ({
@@ -6,16 +7,7 @@ export const serverView = (over: Partial<ServerView> = {}): ServerView => ({
   live: "none",
   schema: 1,
   adopts: false,
-  look: () => ({
-    undecided: 0,
-    unseen: 0,
-    cursor: null,
-    pos: 0,
-    epoch: null,
-    notBefore: 0,
-    attempt: 0,
-    blocked: null,
-  }),
+  look: () => noOutlook,
   now: () => 0,
   chance: () => 0,
   online: () => true,

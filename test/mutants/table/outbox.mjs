@@ -110,7 +110,7 @@ export const outbox = [
     why: "Of a commit of several events one is refused, and the others are sent.",
     breaks: ["G3"],
     edits: [
-      [': refusal(event, "tx_aborted", message),', ": [],"],
+      [': refusal(event, { ...error, code: "tx_aborted", data: undefined }),', ": [],"],
       [
         "const rejected = units.flatMap(({ unit }) => unit",
         "const rejected = units.flatMap(({ unit }): RejectedEvent[] => unit",
