@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["test/**/*.test.ts"],
+          include: ["{test,examples}/**/*.test.ts"],
           exclude: ["test/**/*.{browser,e2e}.test.ts"],
           // A thread is started in half the time of a process, and two use two cores: Vitest would leave one free.
           pool: "threads",

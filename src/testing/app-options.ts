@@ -49,7 +49,7 @@ export interface AppPathOptions<T extends TableSchemas, E extends EventDefinitio
   readonly server?: ServerRules<T, E> | false;
   /** Default 1. Each run has the seed after that of the run before. */
   readonly seed?: number;
-  /** How many runs, each with devices of its own. Default 50. */
+  /** How many runs, each with devices of its own. Default 30. */
   readonly runs?: number;
   /** How many steps each run has, from opening the tabs on. Default 30. */
   readonly steps?: number;

@@ -31,7 +31,7 @@ export class AppPathError extends Error {
 }
 
 /** At most so many runs to make a path short and plain. */
-const mostTries = 400;
+const mostTries = 200;
 
 /** The shortest and plainest path found that fails in the same way; undefined: it does not fail again. */
 async function shrink(
@@ -127,7 +127,7 @@ export async function appPaths<const T extends TableSchemas, const E extends Eve
   options: AppPathOptions<T, E>,
 ): Promise<AppPathReport> {
   const app = { config, options } as unknown as AnyApp;
-  const { seed: first = 1, runs = 50, commands } = options;
+  const { seed: first = 1, runs = 30, commands } = options;
   const counts = new Map<string, number>();
   for (let seed = first; seed < first + runs; seed += 1) {
     const outcome = await runPath(app, seed, drawSteps(app, seed));

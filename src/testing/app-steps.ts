@@ -172,8 +172,8 @@ const endpoints = ["push", "pull", "live"];
 /** How often each step is drawn, what it needs, and what it does. */
 const catalogue = {
   open: [5, undefined, open],
-  commit: [38, undefined, commit],
-  race: [8, undefined, race],
+  commit: [34, undefined, commit],
+  race: [14, undefined, race],
   time: [26, undefined, time],
   reload: [3, "pages", reload],
   close: [1.5, "pages", onPage("close", alive)],
@@ -280,8 +280,14 @@ export function drawSteps(app: AnyApp, seed: number): readonly Step[] {
     seed: 0,
     draws: [slot],
   }));
-  all.push({ kind: "time", seed: 0, draws: [2] });
-  while (all.length < steps) all.push({ kind: drawKind(), seed: draw(2 ** 30) });
+  // Something to begin with, that all know of: most of what can go wrong is about what is there.
+  const wait: Step = { kind: "time", seed: 0, draws: [2] };
+  const begin = (): Step => ({ kind: "commit", seed: draw(2 ** 30) });
+  all.push(wait, begin(), begin(), wait);
+  // Short ones and long ones. Whatever else happened, in the end all do the same before they hear of each other.
+  const length = Math.ceil((steps * (1 + draw(4))) / 4);
+  while (all.length < length - 1) all.push({ kind: drawKind(), seed: draw(2 ** 30) });
+  all.push({ kind: "race", seed: draw(2 ** 30) });
   return all;
 }
 
@@ -309,7 +315,7 @@ export async function perform(
 /** The same step with lower choices, the plainest first. */
 export function plainer({ kind, seed, draws = [] }: Step): readonly Step[] {
   return draws.flatMap((drawn, at) =>
-    Array.from(new Set([0, Math.floor(drawn / 2), drawn - 1]))
+    Array.from(new Set([0, drawn - 1]))
       .filter((it) => it >= 0 && it < drawn)
       .map((it): Step => ({ kind, seed, draws: draws.with(at, it) })),
   );
