@@ -110,4 +110,4 @@ test("finds the planted bug; the test that it prints, and the page shows, fails 
     "planted/printed.test.ts failed",
     "planted/shown.test.ts failed",
   ]);
-}, 120_000);
+}, 240_000);
