@@ -31,7 +31,7 @@ export class AppPathError extends Error {
 }
 
 /** At most so many runs to make a path short and plain. */
-const mostTries = 200;
+const mostTries = 100;
 
 /** The shortest and plainest path found that fails in the same way; undefined: it does not fail again. */
 async function shrink(
