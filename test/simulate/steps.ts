@@ -379,8 +379,8 @@ export function drawSteps(seed: number, count: number, withServer = false): Step
   return steps;
 }
 
-/** Not tried with a server: newer versions of the app, and what no engine wrote. */
-const ofDevice: ReadonlySet<Kind> = new Set<Kind>(["openNewer", "mend", "discardQuarantine"]);
+/** Not tried with a server: newer versions of the app. */
+const ofDevice: ReadonlySet<Kind> = new Set<Kind>(["openNewer"]);
 
 const withoutTab: ReadonlySet<Kind> = new Set(["open", "openNewer"]);
 
