@@ -9,6 +9,7 @@ import {
   durable,
   durableCount,
   folded,
+  hurry,
   says,
   useMachine,
 } from "./browser.ts";
@@ -19,13 +20,6 @@ declare const app: App;
 declare const relent: () => void;
 
 vi.setConfig({ testTimeout: 60_000 });
-
-/** Ten times as fast: it is about what happens, not about how long it takes. */
-const hurry = (): void => {
-  const { setTimeout: later } = globalThis;
-  const soon = (fn: () => void, ms = 0): unknown => later(fn, ms / 10);
-  Object.assign(globalThis, { setTimeout: soon });
-};
 
 /** As the first opening of a database in Safari 14: the request exists, and nothing ever comes of it. */
 const silence = (): void => {

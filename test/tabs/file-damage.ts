@@ -1,5 +1,5 @@
 /** What can happen to the files in which Chromium keeps the IndexedDB of an origin. */
-import { readFile, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Backend } from "./chromium.ts";
 
@@ -48,7 +48,14 @@ const overwritePages =
     await writeFile(path, bytes);
   };
 
+/** It cannot be opened for writing, by anybody. */
+const replaceByFolder = async (path: string): Promise<void> => {
+  await rm(path);
+  await mkdir(path);
+};
+
 const ofLevelDb: readonly FileDamage[] = [
+  { what: "lock is a folder", files: /LOCK$/, how: replaceByFolder },
   { what: "log cut in half", torn: true, silent: true, files: /\.log$/, how: cutTo(0.5) },
   { what: "log zeroed in the middle", files: /\.log$/, how: overwrite(0.4, 0.6, "zeros") },
   {
