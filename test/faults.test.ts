@@ -20,7 +20,7 @@ const rows = page
   );
 
 const tests = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-  .filter((file) => /\.(test|contract|indexeddb)\.tsx?$/.test(file))
+  .filter((file) => /(^|[./])(test|contract|indexeddb|suite)\.tsx?$/.test(file))
   .map((file) => read(join("test", file)))
   .join("\n");
 
