@@ -45,6 +45,8 @@ export interface Reading {
   readonly commits: readonly CommitReading[];
   /** Who holds the leader's lock. */
   readonly lock: "tab" | "rival" | "nobody";
+  /** The tab is in the queue for it. */
+  readonly queues: boolean;
   /** Ids of rows that commits in the log make. */
   readonly logged: readonly string[];
   /** The term in the database. */

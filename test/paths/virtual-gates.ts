@@ -214,6 +214,7 @@ export function createGates() {
       await Promise.resolve();
     },
     holds: () => lockHeld,
+    queues: () => pending !== undefined,
     connections: () => connections.size,
     /** Operations that were asked for since the last call. */
     asked(): readonly Operation[] {

@@ -251,6 +251,7 @@ export async function createVirtual(): Promise<Stimuli> {
         gate: gateOf(),
         rows: sync?.tables.todos.toArray() ?? [],
         commits: commits.map((read) => read()),
+        queues: gates.queues(),
         lock: gates.holds() ? "tab" : rivalHolds ? "rival" : "nobody",
         logged: records.flatMap((record) =>
           record?.kind === "commit"

@@ -386,7 +386,7 @@ export const syncSuite: MachineSuite = {
     [died("election")]: (stimuli) => fail(stimuli, 1000, () => stimuli.lock.refuse()),
   },
 
-  check({ value, ready, status }, state) {
+  check({ value, ready, status, lock, queues }, state) {
     const values = [
       [/^live\.\(connection\.disconnected/, "disconnected"],
       [/commits\.flowing\)$/, "running"],
@@ -397,6 +397,9 @@ export const syncSuite: MachineSuite = {
     if (state.startsWith("live")) expect(ready).toBe("resolved");
     if (state.includes("commits.full")) expect(status?.storage).toBe("full");
     if (state.includes("commits.delayed")) expect(status?.fault?.code).toBe("write_delayed");
+    // Whoever cannot go on does not lead, and is in nobody's way.
+    if (["outdated", "failed", "stopped"].includes(state))
+      expect([lock === "tab", queues]).toEqual([false, false]);
     if (state === "failed") expect(status?.fault?.code).toBe("load_failed");
   },
 };
