@@ -11,6 +11,7 @@ import { join } from "node:path";
  * @property {readonly string[]} breaks The guarantees that it breaks: `G1` … `G14`.
  * @property {readonly (readonly [search: string, replacement: string])[]} edits Each text has to stand in the source exactly once, wherever, and however it is broken into lines.
  * @property {readonly string[]} tests The test files, under `test/`, that have to find it.
+ * @property {readonly string[]} [paths] Files of generated paths that have to find it as well, by the matrix of paths and mutants.
  * @property {string} [named] Only the tests whose names match this.
  * @property {string} [hangs] Why a test that runs out of time is the right way to notice it. Without this that does not count.
  */

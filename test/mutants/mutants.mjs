@@ -1,4 +1,5 @@
 // @ts-check
+import { audit } from "./table/audit.mjs";
 import { commits } from "./table/commits.mjs";
 import { conformance } from "./table/conformance.mjs";
 import { leaders } from "./table/leaders.mjs";
@@ -16,6 +17,7 @@ import { wire } from "./table/wire.mjs";
 
 /** @type {readonly Mutant[]} */
 export const mutants = [
+  ...audit,
   ...commits,
   ...rows,
   ...leaders,

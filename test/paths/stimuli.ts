@@ -43,6 +43,8 @@ export interface Reading {
   readonly gate: string;
   readonly rows: readonly { readonly id: string; readonly text: string; readonly done: boolean }[];
   readonly commits: readonly CommitReading[];
+  /** Changes of rows, by the ids of those. */
+  readonly changes: readonly CommitReading[];
   /** Who holds the leader's lock. */
   readonly lock: "tab" | "rival" | "nobody";
   /** The tab is in the queue for it. */
@@ -204,6 +206,8 @@ export interface Stimuli {
   stop(): Promise<void>;
   /** Commits so many todos in one turn, 1 if not said. Readings tell of the last one. */
   commit(count?: number): Promise<void>;
+  /** Commits a new text for a todo, whether there is one of this id or not. */
+  change(id: string): Promise<void>;
   readonly page: PageStimuli;
   readonly disk: DiskStimuli;
   readonly lock: LockStimuli;

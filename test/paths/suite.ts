@@ -41,6 +41,8 @@ export interface MachineSuite {
   change?(stimuli: Stimuli, world: object): Promise<unknown>;
   /** Expects the public side to show what this state means. */
   check(reading: Reading, state: string, step: PathStep): void;
+  /** Looks at more when a path is at its end, before the tab is closed. */
+  atEnd?(stimuli: Stimuli): Promise<unknown>;
   /** Transitions that no stimulus can cause, with the reason. */
   readonly exempt?: Readonly<Record<string, string>>;
 }
@@ -97,8 +99,8 @@ async function expectKept(stimuli: Stimuli): Promise<void> {
 }
 
 /** Goes along one path. Returns the transitions that were taken. */
-async function go(
-  { machine, drive, check, change, prepare }: MachineSuite,
+export async function go(
+  { machine, drive, check, change, prepare, atEnd }: MachineSuite,
   { model, path }: Planned,
   stimuli: Stimuli,
 ): Promise<readonly string[]> {
@@ -146,6 +148,7 @@ async function go(
     check(await stimuli.read(), last.to, last);
   }
   all.push(...since);
+  await atEnd?.(stimuli);
   await expectKept(stimuli);
   return all;
 }

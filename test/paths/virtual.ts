@@ -4,7 +4,7 @@ import { encodeSegment } from "../../src/model/segment.ts";
 import { type JsonObject } from "../../src/index.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
 import { type Environment } from "../../src/services/ports.ts";
-import { type DevicePage, createWorld } from "../../src/testing/index.ts";
+import { type Device, type DevicePage, createWorld } from "../../src/testing/index.ts";
 import { namesOf } from "../../src/testing/instrument.ts";
 import { openTodos } from "../support/todos.ts";
 import { type CommitReading, type Stimuli } from "./stimuli.ts";
@@ -32,13 +32,15 @@ const at = (act: () => unknown) => async (): Promise<void> => {
   await Promise.resolve();
 };
 
-export async function createVirtual(): Promise<Stimuli> {
-  const world = createWorld();
-  const device = world.createDevice();
+export async function createVirtual(
+  world = createWorld(),
+  device: Device = world.createDevice(),
+): Promise<Stimuli> {
   const online = createVirtualServer(world);
   const rival = device.openPage();
   const gates = createGates();
   const commits: (() => CommitReading)[] = [];
+  const changes: (() => CommitReading)[] = [];
   let made = 0;
   let page: DevicePage | undefined;
   let sync: ReturnType<typeof openTodos> | undefined;
@@ -175,6 +177,13 @@ export async function createVirtual(): Promise<Stimuli> {
       commits.push(() => ({ id, durable: durable(), settled: settled() }));
       await settle();
     },
+    async change(id) {
+      const receipt = sync?.commit({ name: "todoRenamed", payload: { id, text: "Bread" } });
+      if (receipt === undefined) throw new Error("Expected an engine to commit to, got none");
+      const [durable, settled] = [watch(receipt.durable), watch(receipt.settled)];
+      changes.push(() => ({ id, durable: durable(), settled: settled() }));
+      await settle();
+    },
     page: {
       hide: at(() => page?.hide()),
       show: at(() => page?.show()),
@@ -252,6 +261,7 @@ export async function createVirtual(): Promise<Stimuli> {
         rows: sync?.tables.todos.toArray() ?? [],
         commits: commits.map((read) => read()),
         queues: gates.queues(),
+        changes: changes.map((read) => read()),
         lock: gates.holds() ? "tab" : rivalHolds ? "rival" : "nobody",
         logged: records.flatMap((record) =>
           record?.kind === "commit"

@@ -41,6 +41,7 @@ export const commits = [
       ],
     ],
     tests: ["engine/durability.test.ts"],
+    paths: ["paths/composition/product.test.ts"],
   },
   {
     id: "memory-is-durable",

@@ -70,6 +70,7 @@ export const leaders = [
     ],
     tests: ["engine/leader.test.ts"],
     named: "page leaves",
+    paths: ["paths/composition/product.test.ts"],
   },
   {
     id: "pagehide-not-heard",
@@ -86,6 +87,7 @@ export const leaders = [
     edits: [["silence: 10_000,", "silence: 2 ** 30,"]],
     tests: ["engine/leader.test.ts"],
     named: "G11",
+    paths: ["paths/composition/product.test.ts"],
   },
   {
     id: "deaf-tab-steals",
@@ -146,6 +148,7 @@ export const leaders = [
     ],
     tests: ["engine/leader.test.ts"],
     named: "handoff",
+    paths: ["paths/composition/alone.test.ts"],
   },
   {
     id: "heartbeat-without-position",
@@ -223,6 +226,7 @@ export const leaders = [
     ],
     tests: ["engine/writing.test.ts"],
     named: "G6 a leader that dies",
+    paths: ["paths/composition/alone.test.ts"],
   },
   {
     id: "conflict-without-record",

@@ -108,6 +108,7 @@ export const rows = [
     edits: [['if (received.tag === "gap") hear(position);', ""]],
     tests: ["engine/leader.test.ts"],
     named: "catch-up",
+    paths: ["paths/audit/audit.test.ts"],
   },
   {
     id: "gap-passed-over",
@@ -141,6 +142,7 @@ export const rows = [
       ],
     ],
     tests: ["engine/convergence.test.ts"],
+    paths: ["paths/composition/product.test.ts"],
   },
   {
     id: "decided-event-runs-again",

@@ -84,6 +84,7 @@ export const simulated = [
       ],
     ],
     ...withServer,
+    paths: ["paths/composition/server-leading.test.ts"],
   },
   {
     id: "simulated-unrecorded-attempt",
@@ -96,6 +97,7 @@ export const simulated = [
       ],
     ],
     ...withServer,
+    paths: ["paths/composition/server-leading.test.ts"],
   },
   {
     id: "simulated-decision-lost-at-fold",

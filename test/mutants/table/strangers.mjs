@@ -258,6 +258,7 @@ export const strangers = [
     edits: [["await keepDamage(shared, connected(shared), picture);", "void keepDamage;"]],
     tests: ["engine/fold.test.ts"],
     named: "G8",
+    paths: ["paths/audit/audit.test.ts"],
   },
   {
     id: "hole-passed-over",

@@ -1,4 +1,4 @@
 import { alone } from "./courses.ts";
-import { cutSuite } from "./suite.ts";
+import { cutSuite } from "./suite.contract.ts";
 
 for (const course of alone) await cutSuite(course);

@@ -31,6 +31,8 @@ export interface Recording {
   readonly calls: readonly PortCall[];
   /** The first call of the recorded part. */
   readonly from: number;
+  /** What is wrong even without a stroke. */
+  readonly wrong: unknown;
 }
 
 export interface Cut {
@@ -55,11 +57,16 @@ export async function record(course: Course): Promise<Recording> {
   const from = scene.probe.calls.length;
   await course.go(scene);
   const calls = Array.from(scene.probe.calls);
-  // Without any stroke all is well.
-  await scene.act(() => scene.tabs.forEach(comeBack));
-  await comeToRest(scene);
-  await expectWhole(scene);
-  return { course, calls, from };
+  // Without any stroke all is well. What is not is told by a test.
+  let wrong: unknown;
+  try {
+    await scene.act(() => scene.tabs.forEach(comeBack));
+    await comeToRest(scene);
+    await expectWhole(scene);
+  } catch (error) {
+    wrong = error;
+  }
+  return { course, calls, from, wrong };
 }
 
 const nameOf = ({ tab, name }: PortCall): string => `${tab}: ${name}`;

@@ -1,4 +1,4 @@
 import { withServer } from "./courses.ts";
-import { cutSuite } from "./suite.ts";
+import { cutSuite } from "./suite.contract.ts";
 
 await cutSuite(withServer.leading);

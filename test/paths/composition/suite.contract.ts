@@ -39,6 +39,9 @@ export async function cutSuite(course: Course): Promise<void> {
   );
 
   describe(`G1 G5 G6 G10 G13 a leader that is ${course.name} and is`, { timeout: 30_000 }, () => {
+    test("struck by nothing loses nothing", () => {
+      expect(recording.wrong).toBeUndefined();
+    });
     let refused = 0;
     describe.each(cases)("%s", (stroke, cuts) => {
       test.each(cuts)("$title costs nothing, and another one leads", async (cut) => {
