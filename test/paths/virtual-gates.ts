@@ -22,6 +22,8 @@ interface Waiting {
 
 const refused = (): DOMException => new DOMException("Refused", "SecurityError");
 
+export type Gates = ReturnType<typeof createGates>;
+
 export function createGates() {
   const held = new Set<Operation>();
   const heldNext = new Set<Operation>();
@@ -31,6 +33,7 @@ export function createGates() {
   const broken = new Set<Operation>();
   const connections = new Map<Connection, ConnectionEvents>();
   let asked: Operation[] = [];
+  let running = 0;
   let blocked: Go[] | undefined;
   let closeBroken = false;
 
@@ -64,7 +67,7 @@ export function createGates() {
     const no = (counts.get(operation) ?? 0) + 1;
     counts.set(operation, no);
     let taken: Promise<T> | undefined;
-    const once = (): Promise<T> => (taken ??= run());
+    const once = (): Promise<T> => (taken ??= counted(run));
     const take = (): void => void once().catch(() => undefined);
     if (heldNext.delete(operation) || held.has(operation))
       how =
@@ -78,6 +81,23 @@ export function createGates() {
     }
     if (how === undefined) return await once();
     return (await faultOf(how, () => 0)(once, events)) as T;
+  }
+
+  async function counted<T>(run: () => Promise<T>): Promise<T> {
+    running += 1;
+    try {
+      return await run();
+    } finally {
+      running -= 1;
+    }
+  }
+  /** All connections are closed from outside. */
+  async function cut(reason: "forced" | "upgraded"): Promise<void> {
+    for (const [connection, events] of Array.from(connections)) {
+      connection.close();
+      events.closed(reason);
+    }
+    await Promise.resolve();
   }
 
   function wrap(inner: Connection, events: ConnectionEvents): Connection {
@@ -104,66 +124,60 @@ export function createGates() {
     await Promise.resolve();
   }
 
-  const disk: Omit<DiskStimuli, "close" | "remove" | "damage" | "putQuery" | "putNewer" | "full"> =
-    {
-      async hold(operation) {
-        held.add(operation);
-        await Promise.resolve();
-      },
-      async holdNext(operation) {
-        heldNext.add(operation);
-        await Promise.resolve();
-      },
-      async release(operation, how) {
-        heldNext.delete(operation);
-        held.delete(operation);
-        await answer(operation, how);
-      },
-      answer,
-      async answerFirst(operation, how) {
-        queueOf(operation).shift()?.go(how);
-        await Promise.resolve();
-      },
-      async answerNo(operation, no, how) {
-        const queue = queueOf(operation);
-        const at = queue.findIndex((it) => it.no === no);
-        if (at === -1) throw new Error(`Expected ${operation} number ${no} to wait, got none`);
-        for (const { go } of queue.splice(at, 1)) go(how);
-        await Promise.resolve();
-      },
-      async take(operation) {
-        for (const { take } of queueOf(operation)) take();
-        await Promise.resolve();
-      },
-      async breakClose() {
-        closeBroken = true;
-        await Promise.resolve();
-      },
-      async failNext(operation, how) {
-        failing.set(operation, how);
-        await Promise.resolve();
-      },
-      async breakNext(operation) {
-        broken.add(operation);
-        await Promise.resolve();
-      },
-      async upgrade() {
-        for (const [connection, events] of Array.from(connections)) {
-          connection.close();
-          events.closed("upgraded");
-        }
-        await Promise.resolve();
-      },
-      async block() {
-        blocked ??= [];
-        await Promise.resolve();
-      },
-      async unblock(how) {
-        for (const go of blocked ?? []) go(how);
-        blocked = undefined;
-        await Promise.resolve();
-      },
-    };
+  const disk: Omit<DiskStimuli, "remove" | "damage" | "putQuery" | "putNewer" | "full"> = {
+    async hold(operation) {
+      held.add(operation);
+      await Promise.resolve();
+    },
+    async holdNext(operation) {
+      heldNext.add(operation);
+      await Promise.resolve();
+    },
+    async release(operation, how) {
+      heldNext.delete(operation);
+      held.delete(operation);
+      await answer(operation, how);
+    },
+    answer,
+    async answerFirst(operation, how) {
+      queueOf(operation).shift()?.go(how);
+      await Promise.resolve();
+    },
+    async answerNo(operation, no, how) {
+      const queue = queueOf(operation);
+      const at = queue.findIndex((it) => it.no === no);
+      if (at === -1) throw new Error(`Expected ${operation} number ${no} to wait, got none`);
+      for (const { go } of queue.splice(at, 1)) go(how);
+      await Promise.resolve();
+    },
+    async take(operation) {
+      for (const { take } of queueOf(operation)) take();
+      await Promise.resolve();
+    },
+    async breakClose() {
+      closeBroken = true;
+      await Promise.resolve();
+    },
+    async failNext(operation, how) {
+      failing.set(operation, how);
+      await Promise.resolve();
+    },
+    async breakNext(operation) {
+      broken.add(operation);
+      await Promise.resolve();
+    },
+    upgrade: () => cut("upgraded"),
+    close: () => cut("forced"),
+    async block() {
+      blocked ??= [];
+      await Promise.resolve();
+    },
+    async unblock(how) {
+      for (const go of blocked ?? []) go(how);
+      blocked = undefined;
+      await Promise.resolve();
+    },
+  };
 
   /** Tells the page something about its locks, now or when it is no longer hushed. */
   const hand = (news: () => void): void => {
@@ -215,6 +229,8 @@ export function createGates() {
     },
     holds: () => lockHeld,
     queues: () => pending !== undefined,
+    /** Operations that are under way: not those that wait here. */
+    running: () => running,
     connections: () => connections.size,
     /** Operations that were asked for since the last call. */
     asked(): readonly Operation[] {

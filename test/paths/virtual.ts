@@ -1,30 +1,15 @@
 /** The stimuli in memory: one virtual device, its tab under test, and a rival page without an engine. */
-import { type InspectionEvent } from "xstate";
 import { encodeSegment } from "../../src/model/segment.ts";
-import { type JsonObject } from "../../src/index.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
-import { type Environment } from "../../src/services/ports.ts";
 import { type Device, type DevicePage, createWorld } from "../../src/testing/index.ts";
-import { namesOf } from "../../src/testing/instrument.ts";
-import { openTodos } from "../support/todos.ts";
-import { type CommitReading, type Stimuli } from "./stimuli.ts";
+import { openTodos } from "../support/todo-app.ts";
+import { type Stimuli } from "./stimuli.ts";
+import { createTab, newerSchema } from "./tab.ts";
 import { createGates } from "./virtual-gates.ts";
 import { createVirtualServer } from "./virtual-server.ts";
 
 /** Name of the database, the lock and the channel of the app. */
 const scope = "sssync/todos/";
-
-const codeOf = (error: unknown): string => (error as { readonly code?: string }).code ?? "thrown";
-
-/** Tells of a promise what became of it. */
-function watch(promise: Promise<unknown>): () => string {
-  let state = "pending";
-  promise.then(
-    () => (state = "resolved"),
-    (error: unknown) => (state = codeOf(error)),
-  );
-  return () => state;
-}
 
 /** Something that happens at once. */
 const at = (act: () => unknown) => async (): Promise<void> => {
@@ -39,18 +24,9 @@ export async function createVirtual(
   const online = createVirtualServer(world);
   const rival = device.openPage();
   const gates = createGates();
-  const commits: (() => CommitReading)[] = [];
-  const changes: (() => CommitReading)[] = [];
-  let made = 0;
+  const tab = createTab(gates);
   let page: DevicePage | undefined;
-  let sync: ReturnType<typeof openTodos> | undefined;
-  let ready: (() => string) | undefined;
-  let tids: string[] = [];
-  let posted: string[] = [];
-  let silent = false;
-  let schema:
-    | { version: number; migrate: (table: string, row: JsonObject) => JsonObject }
-    | undefined;
+  let schema: typeof newerSchema | undefined;
 
   let rivalHolds = false;
   let rivalLets: (() => void) | undefined;
@@ -84,34 +60,6 @@ export async function createVirtual(
       ...message,
     });
 
-  function inspect(event: InspectionEvent): void {
-    if (event.type === "@xstate.microstep") tids.push(...namesOf(event));
-  }
-
-  function environmentOf({ environment }: DevicePage): Environment {
-    const gated = gates.around(environment);
-    const { channel } = environment;
-    return {
-      ...gated,
-      channel: channel && {
-        open(name, receive, broken) {
-          const opened = channel.open(name, receive, broken);
-          return {
-            ...opened,
-            post(message) {
-              if (silent) {
-                silent = false;
-                throw new Error("Broken: a message");
-              }
-              posted.push((message as { readonly kind: string }).kind);
-              opened.post(message);
-            },
-          };
-        },
-      },
-    };
-  }
-
   /** What an older version of the app leaves. */
   async function leaveOlder(count: number): Promise<void> {
     const other = device.openPage();
@@ -126,20 +74,7 @@ export async function createVirtual(
       return { no: index + 1, low: id, count: 1, pos: 1, schema: 1 };
     });
     device.disk.put("meta", "manifest", { todos: marks }, scope);
-    schema = { version: 2, migrate: (_, row) => row };
-  }
-
-  const add = (id: string) => sync?.commit({ name: "todoAdded", payload: { id, text: "Milk" } });
-
-  function gateOf(): string {
-    try {
-      // Whether commits pass is asked before what is in them.
-      sync?.commit({ name: "none", payload: null } as never);
-      return "none";
-    } catch (error) {
-      const code = codeOf(error);
-      return code === "unknown_event" ? "open" : code;
-    }
+    schema = newerSchema;
   }
 
   const settle = (): Promise<void> => device.settle();
@@ -147,41 +82,23 @@ export async function createVirtual(
     await device.pass(ms);
   }
   return {
-    async open({ noLocks = false, noChannel = false, older = 0, live, ...config } = {}) {
+    async open(options = {}) {
+      const { older = 0, live } = options;
       if (older > 0) await leaveOlder(older);
-      gates.begin();
       page = device.openPage();
-      const environment = environmentOf(page);
-      sync = openTodos({
-        ...config,
+      tab.open(page.environment, options, {
         ...(schema && { schema }),
         ...(live !== undefined && { server: { url: online.url, live } }),
-        inspect,
-        environment: {
-          ...environment,
-          ...(noLocks && { locks: null }),
-          ...(noChannel && { channel: null }),
-        },
       });
-      ready = watch(sync.ready);
       await settle();
     },
-    stop: at(() => void sync?.stop().catch(() => undefined)),
-    async commit(count = 1) {
-      made += 1;
-      const id = `todo-${made}`;
-      for (let more = 1; more < count; more += 1) add(`${id}-${more}`);
-      const receipt = add(id);
-      if (receipt === undefined) throw new Error("Expected an engine to commit to, got none");
-      const [durable, settled] = [watch(receipt.durable), watch(receipt.settled)];
-      commits.push(() => ({ id, durable: durable(), settled: settled() }));
+    stop: at(() => tab.stop()),
+    async commit(count) {
+      tab.commit(count);
       await settle();
     },
     async change(id) {
-      const receipt = sync?.commit({ name: "todoRenamed", payload: { id, text: "Bread" } });
-      if (receipt === undefined) throw new Error("Expected an engine to commit to, got none");
-      const [durable, settled] = [watch(receipt.durable), watch(receipt.settled)];
-      changes.push(() => ({ id, durable: durable(), settled: settled() }));
+      tab.change(id);
       await settle();
     },
     page: {
@@ -203,8 +120,7 @@ export async function createVirtual(
       putQuery: at(() => device.disk.put("queries", "query", "cached", scope)),
       remove: at(() => {
         device.deleteDatabase(scope);
-        // What was promised of it is over.
-        commits.length = 0;
+        tab.forget();
       }),
       damage: at(() => device.disk.put("meta", "format", "none", scope)),
       putNewer: at(() => device.disk.put("meta", "schema", 99, scope)),
@@ -226,7 +142,7 @@ export async function createVirtual(
       rivalSteals: at(() => ask(true)),
     },
     server: online.server,
-    channel: { breakNext: at(() => (silent = true)) },
+    channel: { breakNext: at(() => tab.breakNextMessage()) },
     rival: {
       beats: async (later = false) => {
         say({ kind: "heartbeat", term: termOf() + (later ? 1 : 0), position: 0 });
@@ -253,15 +169,8 @@ export async function createVirtual(
     async read() {
       const log = device.disk.contents(scope)?.log ?? [];
       const records = log.map(([, value]) => decodeRecord(value));
-      const reading = {
-        status: sync?.status ?? null,
-        value: sync?.getSnapshot().value ?? null,
-        ready: ready?.() ?? "pending",
-        gate: gateOf(),
-        rows: sync?.tables.todos.toArray() ?? [],
-        commits: commits.map((read) => read()),
-        queues: gates.queues(),
-        changes: changes.map((read) => read()),
+      return {
+        ...tab.read(),
         lock: gates.holds() ? "tab" : rivalHolds ? "rival" : "nobody",
         logged: records.flatMap((record) =>
           record?.kind === "commit"
@@ -269,20 +178,11 @@ export async function createVirtual(
             : [],
         ),
         term: termOf(),
-        connections: gates.connections(),
-        asked: gates.asked(),
-        posted,
         requested: online.requested(),
         onServer: await online.size(),
-      } as const;
-      posted = [];
-      return structuredClone(reading);
+      };
     },
-    async taken() {
-      const all = tids;
-      tids = [];
-      return await Promise.resolve(all);
-    },
+    taken: async () => await Promise.resolve(tab.taken()),
     async fresh() {
       page?.kill();
       rivalLets?.();

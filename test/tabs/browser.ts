@@ -45,7 +45,7 @@ let windows = 0;
  * Opens a page in a window of its own: it is visible, and no other page is hidden, shown or thawed when it closes. As a pop-up
  * without an opener: a process of its own all the same, at half the work of a window with tabs and an address bar.
  */
-async function openWindow(context: BrowserContext): Promise<Page> {
+export async function openWindow(context: BrowserContext): Promise<Page> {
   windows += 1;
   const url = `about:blank#${windows}`;
   const [first] = context.pages();

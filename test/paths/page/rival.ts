@@ -1,0 +1,158 @@
+/** The rival: a page of the same origin without an engine. It wants the lock, sends messages, and works on the database. */
+import { encodeSegment } from "../../../src/model/segment.ts";
+import { decodeRecord } from "../../../src/model/stored.ts";
+import { type StoreName } from "../../../src/services/ports.ts";
+import { createWebLocks } from "../../../src/services/web-locks.ts";
+import { nextTask } from "../../../src/services/system-clock.ts";
+
+const answered = <T>(request: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error("Expected an answer, got none"));
+  });
+
+/** What this page was told is true, as far as the browser knows it. */
+async function rest(): Promise<void> {
+  await nextTask();
+  await navigator.locks.query();
+  await nextTask();
+}
+
+export function createRival() {
+  const locks = createWebLocks(navigator.locks);
+
+  /** The subject asks whether all it did has come here, and whether all that is for it has come there. */
+  const echo = new BroadcastChannel("echo");
+  echo.onmessage = async ({ data }: MessageEvent<{ readonly ask?: number }>) => {
+    if (data.ask === undefined) return;
+    await rest();
+    echo.postMessage({ answer: data.ask });
+  };
+
+  /** Of the database, the lock and the channel. */
+  let scope = "";
+  let channel: BroadcastChannel | undefined;
+  let holds = false;
+  let letGo: (() => void) | undefined;
+
+  function leave(): void {
+    letGo?.();
+    letGo = undefined;
+    holds = false;
+  }
+  function ask(steal: boolean): void {
+    leave();
+    let over = false;
+    const release = locks.request(
+      scope,
+      {
+        granted: () => (holds = !over),
+        lost: () => {
+          if (!over) holds = false;
+        },
+        failed: () => undefined,
+      },
+      { steal },
+    );
+    letGo = () => {
+      over = true;
+      release();
+    };
+  }
+
+  /** Works on the database, if there is one. */
+  async function raw<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T | undefined> {
+    const request = indexedDB.open(scope);
+    // Not this page's to make.
+    request.onupgradeneeded = () => request.transaction?.abort();
+    const database = await answered(request).catch(() => undefined);
+    if (database === undefined) return undefined;
+    database.onversionchange = () => database.close();
+    try {
+      return await work(database);
+    } finally {
+      database.close();
+    }
+  }
+
+  /** What is on the disk, as far as paths ask. */
+  const disk = () =>
+    raw(async (database) => {
+      const tx = database.transaction(["log", "meta"]);
+      const [log, meta] = [tx.objectStore("log"), tx.objectStore("meta")];
+      const [positions, records, term, schema, incarnation] = await Promise.all([
+        answered(log.getAllKeys()),
+        answered(log.getAll()),
+        ...["term", "schema", "incarnation"].map((key) => answered(meta.get(key))),
+      ]);
+      return {
+        last: Number(positions.at(-1) ?? 0),
+        logged: records
+          .map((value: unknown) => decodeRecord(value))
+          .flatMap((record) =>
+            record?.kind === "commit"
+              ? record.events.map(({ payload }) => String((payload as { id?: unknown }).id))
+              : [],
+          ),
+        term: Number(term ?? 0),
+        schema: schema as unknown,
+        incarnation: incarnation as unknown,
+      };
+    });
+
+  async function put(store: Exclude<StoreName, "log">, key: IDBValidKey, value: unknown) {
+    await raw((database) =>
+      answered(database.transaction(store, "readwrite").objectStore(store).put(value, key)),
+    );
+  }
+
+  async function say(message: object): Promise<void> {
+    const { incarnation, schema } = (await disk()) ?? {};
+    channel?.postMessage({ p: 1, incarnation, tab: "rival", schema, ...message });
+  }
+  const termOf = async (): Promise<number> => (await disk())?.term ?? 0;
+
+  return {
+    begin(of: string): void {
+      leave();
+      channel?.close();
+      scope = of;
+      channel = new BroadcastChannel(scope);
+    },
+    rest,
+    asks: () => ask(false),
+    steals: () => ask(true),
+    leaves: leave,
+    beats: async (later = false) =>
+      say({ kind: "heartbeat", term: (await termOf()) + (later ? 1 : 0), position: 0 }),
+    claims: async () => put("meta", "term", (await termOf()) + 1),
+    isNewer: () => say({ kind: "poke", schema: 2 }),
+    tells: async (distance: number) =>
+      say({ kind: "changed", position: ((await disk())?.last ?? 0) + distance }),
+    put,
+    /** Segments of one row each. */
+    async leaveOlder(count: number): Promise<void> {
+      const marks = Array.from({ length: count }, (_, index) => {
+        const id = `old-${String(index).padStart(3, "0")}`;
+        return { no: index + 1, low: id, count: 1, pos: 1, schema: 1 };
+      });
+      for (const { no, low } of marks) {
+        const row = { id: low, text: "Milk", done: false };
+        await put("segments", ["todos", no], encodeSegment([row], [1], 1));
+      }
+      await put("meta", "manifest", { todos: marks });
+    },
+    /** Another version of the app has another layout. */
+    async upgrade(): Promise<void> {
+      (await answered(indexedDB.open(scope, 2))).close();
+    },
+    remove: async () => void (await answered(indexedDB.deleteDatabase(scope))),
+    async read() {
+      await rest();
+      const { logged = [], term = 0 } = (await disk()) ?? {};
+      return { holds, logged, term };
+    },
+  };
+}
+
+export type Rival = ReturnType<typeof createRival>;
