@@ -15,7 +15,8 @@ describe.each(products)("G1 G6 G10 G13 of the product of %i tabs the path", (cou
   const paths = edgePaths(machine);
   const taken = new Set<string>();
 
-  test.each(paths)("$name", { timeout: 30_000 }, async (path) => {
+  const named = paths.map((path) => [path.name, path] as const);
+  test.each(named)("%s", { timeout: 30_000 }, async (_, path) => {
     await expect(runProduct(path, count)).resolves.toBeUndefined();
     for (const { tids } of path.steps) for (const tid of tids) taken.add(tid);
   });
