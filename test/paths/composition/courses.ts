@@ -75,6 +75,11 @@ export const alone: readonly Course[] = [
 ];
 
 export const withServer = {
-  leading: { ...leadingOfTwo, server: true },
-  takingOver: { ...takingOver, name: "taking over, with a server", server: true },
+  leading: { ...leadingOfTwo, server: true, strokes: ["killed", "stopped"] },
+  takingOver: {
+    ...takingOver,
+    name: "taking over, with a server",
+    server: true,
+    strokes: ["killed", "offline"],
+  },
 } satisfies Record<string, Course>;

@@ -17,6 +17,8 @@ export type Stroke = "killed" | "stopped" | "cached" | "disconnected" | "offline
 export interface Course {
   readonly name: string;
   readonly server: boolean;
+  /** Those that are always tried. Default: all. */
+  readonly strokes?: readonly Stroke[];
   /** Which tab is the leader that is struck, and which one writes then, by the order in which they were opened. */
   readonly victim: number;
   readonly third: number;

@@ -11,13 +11,15 @@ import {
 } from "./cuts.ts";
 import { type PortCall } from "./probe.ts";
 
-/** With a server a run takes three times as long: what has nothing to do with one is tried without one, or when asked for. */
-const strokesOf = ({ server }: Course): readonly Stroke[] => [
-  "killed",
-  "stopped",
-  ...(!server || process.env["CUTS"] === "all" ? (["cached", "disconnected"] as const) : []),
-  ...(server ? (["offline"] as const) : []),
-];
+const everyStroke = ["killed", "stopped", "cached", "disconnected", "offline"] as const;
+
+/** With a server a run takes three times as long: there `npm test` takes what each course is most about. */
+const strokesOf = ({ server, strokes }: Course): readonly Stroke[] =>
+  everyStroke.filter(
+    (stroke) =>
+      (server || stroke !== "offline") &&
+      (strokes === undefined || strokes.includes(stroke) || process.env["CUTS"] === "all"),
+  );
 
 const portOf = ({ name }: PortCall): string => name.split(".")[0] ?? name;
 
@@ -54,7 +56,8 @@ export async function cutSuite(course: Course): Promise<void> {
       expect(recording.wrong).toBeUndefined();
     });
     test("stopped writes again when it goes on, and is refused", () => {
-      expect(refused).toBeGreaterThan(0);
+      const isTried = cases.some(([stroke]) => stroke === "stopped");
+      expect(refused > 0).toBe(isTried);
     });
     afterAll(() => {
       const cuts = cases.map(([stroke, all]) => `${stroke} ${all.length}`).join(", ");
