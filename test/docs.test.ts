@@ -185,7 +185,7 @@ describe("code", () => {
     for (const [block, file] of fileOf)
       output = output.replaceAll(relative(process.cwd(), file), `${block.where} (its block)`);
     expect(output).toBe("");
-  }, 30_000);
+  }, 120_000);
 
   const run = blocks.filter(
     (block) => block.language === "ts" && (isComplete(block) || block.code.search(arrow) !== -1),

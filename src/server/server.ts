@@ -188,7 +188,10 @@ export function createFaultyServer<
   const kit = createKit(options, bugs);
   const live = createLive(kit);
   const { clock, hub } = kit;
-  const stop = options.storage.watch((space, head) => hub.tell(space, head));
+  const stop = options.storage.watch(
+    (space, head) => hub.tell(space, head),
+    (error) => kit.report(error, "the storage"),
+  );
   const pending = new Set<Promise<Response>>();
 
   function tell(

@@ -6,7 +6,7 @@
  * 2. A push is acknowledged after the commit. When that fails, all of its transaction fail, and their clients ask again.
  * 3. Reads have a connection of their own, and see what is committed.
  * 4. Several processes may use one file: `begin immediate` is the lock, for which nobody blocks the process; heads that
- *    others made are looked for every `pollMs`.
+ *    others made are looked for every `pollMs`. When that fails, `watch` tells so once, and the next look tries again.
  */
 import { HookFailure } from "./failure.ts";
 import {
@@ -135,7 +135,7 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
   const reader = connect();
   const idle: Database[] = [];
   const queue: Job[] = [];
-  const watchers = new Set<(space: string, head: number) => void>();
+  const watchers = new Set<Parameters<Storage["watch"]>>();
   let closed = false;
   let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -210,7 +210,7 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
     });
 
   const tell = (space: string, head: number): void => {
-    for (const watcher of watchers) watcher(space, head);
+    for (const [told] of watchers) told(space, head);
   };
 
   async function push(
@@ -240,14 +240,26 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
   /** Heads that were there at the last look, to tell which are new. */
   let known = new Map<string, number>();
   let version: SqlValue | undefined;
-  function poll(): void {
+  function findNews(): void {
     // On this connection it changes by the commits of others only.
     const now = writer.get("pragma data_version")?.["data_version"];
     if (now === version) return;
-    version = now;
     const heads = listHeads(reader);
     for (const [space, head] of heads) if (known.get(space) !== head) tell(space, head);
     known = heads;
+    version = now;
+  }
+
+  let isBlind = false;
+  function poll(): void {
+    try {
+      findNews();
+      isBlind = false;
+    } catch (error) {
+      // Nobody awaits a timer: what it throws would end the process. It looks again the next time.
+      if (!isBlind) for (const [, fail] of watchers) fail?.(storageFailure(error));
+      isBlind = true;
+    }
   }
 
   return {
@@ -284,7 +296,7 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
           return () => tell(space, head);
         },
       }),
-    watch(watcher) {
+    watch(...watcher) {
       watchers.add(watcher);
       if (timer === undefined) {
         known = listHeads(reader);

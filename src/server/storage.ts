@@ -137,7 +137,10 @@ export interface Storage<Tx = unknown> {
   /** The heads of these spaces, or of all that were written to. */
   heads(spaces?: readonly string[]): Promise<ReadonlyMap<string, SpaceHead>>;
   compact(space: string, change: Compaction): Promise<void>;
-  /** Tells of new heads: at the latest before the `push` that made one resolves. May tell too often. */
-  watch(tell: (space: string, head: number) => void): () => void;
+  /**
+   * Tells of new heads: at the latest before the `push` that made one resolves. May tell too often. `fail` is told when the
+   * storage cannot look for those that others made: once, until it can again.
+   */
+  watch(tell: (space: string, head: number) => void, fail?: (error: unknown) => void): () => void;
   close(): Promise<void>;
 }

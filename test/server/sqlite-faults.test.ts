@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { nextHash } from "../../src/server/hash.ts";
+import { loadDriver } from "../../src/server/sqlite-database.ts";
 import { type SqliteStorage, sqlite } from "../../src/server/sqlite.ts";
 import { call, createWriter, serve } from "./app.ts";
 
@@ -126,6 +127,21 @@ test("tells readers of one server what another one has written", async () => {
   const waiting = call(two, "one/pull?wait=30");
   await push(one, "one", [add("a")]);
   expect((await waiting).body).toMatchObject({ pos: 1 });
+});
+
+test("tells once that it cannot look for what others write, and does so again when it can", async () => {
+  const file = newFile();
+  const [one, two] = [serve({ storage: await open(file) }), serve({ storage: await open(file) })];
+  const beneath = (await loadDriver())(file);
+  beneath.exec("alter table sssync_space rename to elsewhere");
+  await vi.waitFor(() => expect(two.errors).toMatchObject([{ where: "the storage" }]), 15_000);
+  beneath.exec("alter table elsewhere rename to sssync_space");
+  beneath.close();
+  const { add, push } = createWriter();
+  const waiting = call(two, "one/pull?wait=30");
+  await push(one, "one", [add("a")]);
+  expect((await waiting).body).toMatchObject({ pos: 1 });
+  expect(two.errors).toHaveLength(1);
 });
 
 test("finds readers who are ahead of a file that was restored from a backup, also when it has grown past them", async () => {

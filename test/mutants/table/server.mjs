@@ -136,6 +136,22 @@ export const server = [
     named: "between the look",
   },
   {
+    id: "silent-look",
+    why: "When a look for what other processes wrote fails, nobody is told: readers wait, and the log says nothing.",
+    breaks: ["G13"],
+    edits: [["fail?.(storageFailure(error));", "void fail;"]],
+    tests: ["server/sqlite-faults.test.ts"],
+    named: "cannot look",
+  },
+  {
+    id: "blind-for-ever",
+    why: "A look that failed is not tried again: what other processes wrote is told to nobody.",
+    breaks: ["G13"],
+    edits: [["findNews(); isBlind = false;", "if (!isBlind) findNews();"]],
+    tests: ["server/sqlite-faults.test.ts"],
+    named: "cannot look",
+  },
+  {
     id: "partial-push-committed",
     why: "What was written of a push before its writing failed is committed with the others.",
     breaks: ["G3"],
