@@ -258,8 +258,8 @@ export const afterFault = ({ resetting }: Progress, error: unknown): Change => (
   limit: undefined,
 });
 
-export function afterInfo({ most }: Progress, answer: Answer<Info> | undefined): Change {
-  if (answer?.tag !== "ok") return { informed: true };
+export function afterInfo({ most }: Progress, answer: Answer<Info>): Change {
+  if (answer.tag !== "ok") return { informed: true };
   const { batchEvents: events, eventBytes, bodyBytes: bytes } = answer.value.limits;
   return {
     informed: true,

@@ -130,6 +130,7 @@ export const words = setup({
     isOften: ({ context }) => context.tries > 2,
     came: ({ context }, { step, outcome }: { step: Step; outcome: Outcome }) =>
       context.step === step && context.outcome === outcome,
+    isNoted: ({ context }) => context.step === "note",
     isFenced: ({ context: { outcome } }) =>
       outcome === "fenced" ||
       (typeof outcome === "object" && "tag" in outcome && outcome.tag === "fenced"),
@@ -199,7 +200,7 @@ export const words = setup({
     }),
     keepPage: assign(({ context }) => ({ asked: "snapshot" as const, page: snapped(context) })),
     afterReset: assign(({ context }) => afterReset(context)),
-    inform: assign(({ context }, { output }: { output?: Answer<Info> }) =>
+    inform: assign(({ context }, { output }: { output: Answer<Info> }) =>
       afterInfo(context, output),
     ),
     split: assign({
@@ -278,14 +279,13 @@ export const hanging = (tid: string) =>
     },
   }) as const;
 /** A request: what is heard is judged. It never rejects. */
-export const asking = (tid: string, brokenTid: string) =>
+export const asking = (tid: string) =>
   ({
     onDone: {
       target: "#replication.on.judging",
       actions: { type: "hear", params: outputIn<Progress["heard"]> },
       meta: { tid: `replication.${tid}` },
     },
-    onError: { target: "#replication.on.failing", meta: { tid: `replication.${brokenTid}` } },
   }) as const;
 /** Nothing is refused here before the server's log was looked at. */
 export const see = <const What extends "Refusal" | "Oversize">(what: What) =>

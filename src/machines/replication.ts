@@ -56,7 +56,6 @@ export const replicationMachine = words.createMachine({
           mode: server.live,
           view: server,
         }),
-        onError: { target: ".failing", meta: { tid: "replication.liveDied" } },
       },
       on: {
         "live.poked": {
@@ -69,6 +68,8 @@ export const replicationMachine = words.createMachine({
         "live.page": { actions: "want", meta: { tid: "replication.pageCame" } },
         wake: { actions: ["want", "forward"], meta: { tid: "replication.woke" } },
         look: { actions: "forward", meta: { tid: "replication.looked" } },
+        // Of a service that tells all that goes wrong by what it gives: a bug of ours.
+        "xstate.error.actor.*": { target: ".failing", meta: { tid: "replication.broke" } },
       },
       states: {
         deciding: {
@@ -111,7 +112,7 @@ export const replicationMachine = words.createMachine({
                 id: "push",
                 src: "push",
                 input: ({ context: { request } }) => request as PushRequest,
-                ...asking("sent", "sendBroke"),
+                ...asking("sent"),
               },
             },
             recording: {
@@ -161,7 +162,7 @@ export const replicationMachine = words.createMachine({
                   cursor: from === undefined ? server.look().cursor : from,
                   limit,
                 }),
-                ...asking("pulled", "pullBroke"),
+                ...asking("pulled"),
               },
             },
             applying: {
@@ -185,7 +186,7 @@ export const replicationMachine = words.createMachine({
                 id: "page",
                 src: "page",
                 input: ({ context: { page } }) => page,
-                ...asking("paged", "pageBroke"),
+                ...asking("paged"),
               },
             },
             swapping: {
@@ -218,11 +219,6 @@ export const replicationMachine = words.createMachine({
               target: "deciding",
               actions: { type: "inform", params: ({ event }) => event },
               meta: { tid: "replication.informed" },
-            },
-            onError: {
-              target: "deciding",
-              actions: { type: "inform", params: {} },
-              meta: { tid: "replication.uninformed" },
             },
           },
         },
@@ -323,8 +319,7 @@ export const replicationMachine = words.createMachine({
             came("rotate", "done", "restarting", "newClient"),
             came("refuse", "done", "deciding", "gaveUp"),
             came("adopt", "done", "deciding", "nowServers"),
-            came("note", "done", "backoff", "notedDone"),
-            came("note", "nothing", "backoff", "notedNothing"),
+            { guard: "isNoted", target: "backoff", meta: { tid: "replication.notedDone" } },
             { target: "failing", meta: { tid: "replication.cameToNothing" } },
           ],
         },
@@ -444,7 +439,6 @@ export const replicationMachine = words.createMachine({
               },
               { target: "denied", meta: { tid: "replication.sameToken" } },
             ],
-            onError: { target: "denied", meta: { tid: "replication.renewFailed" } },
           },
           after: { deadline: { target: "denied", meta: { tid: "replication.renewHung" } } },
         },

@@ -218,6 +218,8 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
       answer: notHere,
       replyNext: notHere,
       grow: notHere,
+      sayPage: notHere,
+      setToken: notHere,
       say: notHere,
       hangUp: notHere,
     },
@@ -228,6 +230,8 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
       },
       claims: () => rival.run((own) => own.claims()),
       isNewer: () => rival.run((own) => own.isNewer()),
+      commits: notHere,
+      pokes: notHere,
       async tells(distance) {
         await rival.run((own, it) => own.tells(it), distance);
         await settle();

@@ -20,6 +20,10 @@ export interface OpenOptions {
   readonly older?: number;
   /** There is a sync server. How its news come. */
   readonly live?: boolean | "poll";
+  /** The data was the device's own before there was a server; `adopts`: the app says what becomes of it. */
+  readonly local?: "adopts" | "stays";
+  /** The app gives tokens. */
+  readonly auth?: boolean;
 }
 
 /** One commit of the tab, as its receipt tells of it. */
@@ -28,6 +32,7 @@ export interface CommitReading {
   readonly id: string;
   /** `pending`, `resolved`, or the code of the error. */
   readonly durable: string;
+  /** Or `rejected`. */
   readonly settled: string;
 }
 
@@ -137,6 +142,10 @@ export interface RivalStimuli {
   claims(): Promise<void>;
   /** It says something with a newer schema. */
   isNewer(): Promise<void>;
+  /** It commits a todo with so long a text. */
+  commits(length: number): Promise<void>;
+  /** It asks the leader to look at the server. */
+  pokes(): Promise<void>;
   /** It tells of a record at this distance from the end of what is stored. */
   tells(distance: number): Promise<void>;
 }
@@ -153,7 +162,14 @@ export type Reply =
   | "at once"
   | "offline"
   | "portal"
-  | { readonly code: ErrorCode; readonly retryAfter?: number };
+  /** A page that begins elsewhere. */
+  | "stale"
+  /** The first event is taken, and then the server stops. */
+  | "stopped"
+  /** The last page of a snapshot, or one after which there is another. */
+  | "snapshot"
+  | "first page"
+  | { readonly code: ErrorCode; readonly retryAfter?: number; readonly expected?: number };
 
 /** The sync server. Requests wait where they are held; the others it answers. */
 export interface ServerStimuli {
@@ -164,8 +180,12 @@ export interface ServerStimuli {
   answer(kind: RequestKind, reply?: Reply): Promise<void>;
   /** The next request of this kind is answered like this. */
   replyNext(kind: RequestKind, reply: Reply): Promise<void>;
-  /** Another device's todo is in the server's log. */
-  grow(): Promise<void>;
+  /** Another device's todo is in the server's log; or two, and what came after them this version does not know. */
+  grow(unknown?: boolean): Promise<void>;
+  /** Another device's todo is in the server's log, and comes over the stream. */
+  sayPage(): Promise<void>;
+  /** The app gives this token when it is asked; `never`: it never answers. */
+  setToken(token: string): Promise<void>;
   /** Something comes over the stream that was opened last, in one piece. Without an event: a sign of life. */
   say(event?: LiveEvent): Promise<void>;
   /** That stream ends. */

@@ -1,5 +1,6 @@
 /** The tab under test, where it lives: its engine with gates in front of the ports, and what is seen of it there. */
 import { type InspectionEvent } from "xstate";
+import { type Decision } from "../../src/index.ts";
 import { type Environment } from "../../src/services/ports.ts";
 import { namesOf } from "../../src/testing/instrument.ts";
 import { openTodos } from "../support/todo-app.ts";
@@ -14,11 +15,13 @@ export type TabReading = Omit<Reading, "lock" | "logged" | "term" | "requested" 
 
 const codeOf = (error: unknown): string => (error as { readonly code?: string }).code ?? "thrown";
 
+const isRejection = (decision: Decision): boolean => decision.status === "rejected";
+
 /** Tells of a promise what became of it. */
 function watch(promise: Promise<unknown>): () => string {
   let state = "pending";
   promise.then(
-    () => (state = "resolved"),
+    (value) => (state = Array.isArray(value) && value.some(isRejection) ? "rejected" : "resolved"),
     (error: unknown) => (state = codeOf(error)),
   );
   return () => state;
@@ -89,7 +92,15 @@ export function createTab(gates: Gates) {
     /** `more`: of the place that it is opened in. */
     open(
       ports: Environment,
-      { noLocks = false, noChannel = false, older: _older, live: _live, ...options }: OpenOptions,
+      {
+        noLocks = false,
+        noChannel = false,
+        older: _older,
+        live: _live,
+        local: _local,
+        auth: _auth,
+        ...options
+      }: OpenOptions,
       more: Config,
     ): void {
       gates.begin();

@@ -5,6 +5,7 @@ import { commitMachine } from "../../src/machines/commit.ts";
 import { electionMachine } from "../../src/machines/election.ts";
 import { handoffMachine } from "../../src/machines/handoff.ts";
 import { liveMachine } from "../../src/machines/live.ts";
+import { replicationMachine } from "../../src/machines/replication.ts";
 import { storageMachine } from "../../src/machines/storage.ts";
 import { syncMachine } from "../../src/machines/sync.ts";
 import { without } from "../../src/testing/instrument.ts";
@@ -14,6 +15,7 @@ import { commitTable } from "./tables/commit.ts";
 import { electionTable } from "./tables/election.ts";
 import { handoffTable } from "./tables/handoff.ts";
 import { liveTable } from "./tables/live.ts";
+import { replicationTable } from "./tables/replication.ts";
 import { storageTable } from "./tables/storage.ts";
 import { syncTable } from "./tables/sync.ts";
 
@@ -22,6 +24,7 @@ const machines: readonly (readonly [AnyStateMachine, Table])[] = [
   [electionMachine, electionTable],
   [handoffMachine, handoffTable],
   [liveMachine, liveTable],
+  [replicationMachine, replicationTable],
   [storageMachine, storageTable],
   [syncMachine, syncTable],
 ];

@@ -1,5 +1,8 @@
 /** The stimuli in memory: one virtual device, its tab under test, and a rival page without an engine. */
 import { encodeSegment } from "../../src/model/segment.ts";
+import { createId } from "../../src/index.ts";
+import { type LogRecord } from "../../src/model/log.ts";
+import { encodeRecord } from "../../src/model/packed.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
 import { type Device, type DevicePage, createWorld } from "../../src/testing/index.ts";
 import { openTodos } from "../support/todo-app.ts";
@@ -77,18 +80,40 @@ export async function createVirtual(
     schema = newerSchema;
   }
 
+  /** What the device decided while there was no server. */
+  async function leaveLocal(): Promise<void> {
+    const other = device.openPage();
+    const own = openTodos({ environment: other.environment });
+    await device.run(own.ready);
+    rivalLets?.();
+    own.commit({ name: "todoAdded", payload: { id: "local", text: "Milk" } });
+    await device.pass(5000);
+    await device.run(own.stop());
+    other.close();
+    ask(false);
+    await settle();
+  }
+
   const settle = (): Promise<void> => device.settle();
   async function pass(ms: number): Promise<void> {
     await device.pass(ms);
   }
   return {
     async open(options = {}) {
-      const { older = 0, live } = options;
+      const { older = 0, live, local, auth } = options;
       if (older > 0) await leaveOlder(older);
+      if (local !== undefined) await leaveLocal();
       page = device.openPage();
       tab.open(page.environment, options, {
         ...(schema && { schema }),
-        ...(live !== undefined && { server: { url: online.url, live } }),
+        ...(live !== undefined && {
+          server: {
+            url: online.url,
+            live,
+            ...(auth === true && { auth: online.auth }),
+            ...(local === "adopts" && { adopt: () => [] }),
+          },
+        }),
       });
       await settle();
     },
@@ -150,6 +175,17 @@ export async function createVirtual(
       },
       claims: at(() => device.disk.put("meta", "term", termOf() + 1, scope)),
       isNewer: at(() => say({ kind: "poke", schema: 2 })),
+      commits: async (length) => {
+        // The log may be folded.
+        const position = (device.databases.get(scope)?.position ?? 0) + 1;
+        const payload = { id: `rival-${position}`, text: "x".repeat(length) };
+        const event = { id: createId(), name: "todoAdded", v: 1, payload, at: device.now() };
+        const record = { tab: "rival", n: position, schema: 1, kind: "commit", events: [event] };
+        device.disk.put("log", position, encodeRecord(record as LogRecord), scope);
+        say({ kind: "changed", position });
+        await settle();
+      },
+      pokes: at(() => say({ kind: "poke" })),
       tells: async (distance) => {
         const last = Number(device.disk.contents(scope)?.log.at(-1)?.[0] ?? 0);
         say({ kind: "changed", position: last + distance });

@@ -31,7 +31,14 @@ export const todoEvents = {
 type Options = Pick<
   SyncConfig<TableSchemas, EventDefinitions>,
   "name" | "user" | "durability" | "storage" | "whenFull" | "schema" | "inspect" | "environment"
-> & { readonly server?: { readonly url: string; readonly live: boolean | "poll" } };
+> & {
+  readonly server?: {
+    readonly url: string;
+    readonly live: boolean | "poll";
+    readonly auth?: () => Promise<string>;
+    readonly adopt?: () => [];
+  };
+};
 
 /** The app that most tests run. */
 export const openTodos = (options: Partial<Options> = {}) =>
