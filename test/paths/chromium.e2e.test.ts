@@ -1,8 +1,14 @@
 /** The paths of these machines once more, in a real Chromium. */
 import { useChromium } from "./chromium.ts";
+import { commitSuite } from "./machines/commit.ts";
 import { electionSuite } from "./machines/election.ts";
+import { handoffSuite } from "./machines/handoff.ts";
 import { testPaths } from "./suite.ts";
 
 const createChromium = useChromium();
 
-testPaths(electionSuite, createChromium, { name: "Chromium", leftOut: {} });
+const place = { name: "Chromium", leftOut: {} };
+
+testPaths(electionSuite, createChromium, place);
+testPaths(handoffSuite, createChromium, place);
+testPaths(commitSuite, createChromium, place);

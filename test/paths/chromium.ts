@@ -4,16 +4,17 @@
  *
  * What is no real thing of the browser, and why:
  *
- * | stub                        | where                  | reason                                                                   |
- * | --------------------------- | ---------------------- | ------------------------------------------------------------------------ |
- * | time                        | clock of the page      | CDP lets time of a whole browser pass, not that of one page's timers     |
- * | an operation waits          | gate before the port   | nothing holds one request of IndexedDB                                   |
- * | kinds of failure            | gate before the port   | CDP cannot make a transaction abort, be refused, lose or hide its outcome |
- * | a closed connection         | gate before the port   | CDP closes by force only when it deletes the data                        |
- * | a lock that is refused, or told of late | gate before the port | nobody refuses a lock to a page that is alive                  |
- * | a port that throws          | gate before the port   | a bug of the browser                                                     |
- * | visibility                  | `document` of the page | windows of a headless browser do not cover each other                    |
- * | a crash at the end of a path | the page is told nothing, and loaded anew | a process less to start                                |
+ * | stub                         | where                                                  | reason                                                                                         |
+ * | ---------------------------- | ------------------------------------------------------ | ---------------------------------------------------------------------------------------------- |
+ * | time                         | the clock port                                         | CDP lets time of a whole browser pass, and not that of one page                                |
+ * | an operation waits           | a gate before the port                                 | nothing holds a single request of IndexedDB                                                    |
+ * | kinds of failure             | a gate before the port                                 | CDP cannot abort a transaction, refuse a value, or hide an outcome                             |
+ * | no space                     | a gate before the port                                 | tried: what Chromium knows of the space it believes for half a minute, whatever quota CDP sets |
+ * | a connection that is closed  | a gate before the port                                 | what CDP closes by force it deletes                                                            |
+ * | a lock refused, or told late | a gate before the port                                 | no page that is alive is refused a lock                                                        |
+ * | a port that throws           | a gate before the port                                 | it would be a bug of the browser                                                               |
+ * | visibility                   | `document`                                             | windows of a headless browser do not cover each other                                          |
+ * | the end of a path's tab      | lifecycle events are kept from it, then it is reloaded | a crash costs a process; to the engine it is the same                                          |
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -244,8 +245,10 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
       breakNext: (ms) => subject.run((own, it) => own.breakTimer(it), ms),
     },
     async read(): Promise<Reading> {
-      const { holds, complaints, ...seen } = await subject.run((own) => own.read());
-      const other = await rival.run((own) => own.read());
+      const [{ holds, complaints, ...seen }, other] = await Promise.all([
+        subject.run((own) => own.read()),
+        rival.run((own) => own.read()),
+      ]);
       if (complaints.length > 0) throw new Error(complaints.join("\n"));
       return {
         ...seen,

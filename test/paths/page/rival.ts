@@ -60,25 +60,29 @@ export function createRival() {
     };
   }
 
+  /** Kept open as long as nobody minds. */
+  let database: IDBDatabase | undefined;
+  function shut(): void {
+    database?.close();
+    database = undefined;
+  }
   /** Works on the database, if there is one. */
-  async function raw<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T | undefined> {
-    const request = indexedDB.open(scope);
-    // Not this page's to make.
-    request.onupgradeneeded = () => request.transaction?.abort();
-    const database = await answered(request).catch(() => undefined);
-    if (database === undefined) return undefined;
-    database.onversionchange = () => database.close();
-    try {
-      return await work(database);
-    } finally {
-      database.close();
+  async function raw<T>(work: (it: IDBDatabase) => Promise<T>): Promise<T | undefined> {
+    if (database === undefined) {
+      const request = indexedDB.open(scope);
+      // Not this page's to make.
+      request.onupgradeneeded = () => request.transaction?.abort();
+      database = await answered(request).catch(() => undefined);
+      if (database === undefined) return undefined;
+      database.onversionchange = shut;
     }
+    return await work(database);
   }
 
   /** What is on the disk, as far as paths ask. */
   const disk = () =>
-    raw(async (database) => {
-      const tx = database.transaction(["log", "meta"]);
+    raw(async (it) => {
+      const tx = it.transaction(["log", "meta"]);
       const [log, meta] = [tx.objectStore("log"), tx.objectStore("meta")];
       const [positions, records, term, schema, incarnation] = await Promise.all([
         answered(log.getAllKeys()),
@@ -101,8 +105,8 @@ export function createRival() {
     });
 
   async function put(store: Exclude<StoreName, "log">, key: IDBValidKey, value: unknown) {
-    await raw((database) =>
-      answered(database.transaction(store, "readwrite").objectStore(store).put(value, key)),
+    await raw((it) =>
+      answered(it.transaction(store, "readwrite").objectStore(store).put(value, key)),
     );
   }
 
@@ -115,6 +119,7 @@ export function createRival() {
   return {
     begin(of: string): void {
       leave();
+      shut();
       channel?.close();
       scope = of;
       channel = new BroadcastChannel(scope);

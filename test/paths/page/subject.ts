@@ -66,8 +66,7 @@ export function createSubject() {
     asked += 1;
     const answered = new Promise<void>((resolve) => answers.set(asked, resolve));
     echo.postMessage({ ask: asked });
-    await answered;
-    await navigator.locks.query();
+    await Promise.all([answered, navigator.locks.query()]);
     for (let tasks = 0; tasks < 3; tasks += 1) await nextTask();
   }
 
