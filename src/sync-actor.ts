@@ -229,9 +229,11 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
         unusable({ event }, { code }) {
           // Of a service that threw, or of a machine that died of it.
           const { error, reason = error } = event as { reason?: string; error?: Error };
-          if (reason !== undefined) shared.reason = `${reason}. Reload the page.`;
-          // Also where the machine that closes it has died.
-          pipeline.setOpen(false);
+          if (reason !== undefined) {
+            shared.reason = `${reason}. Reload the page.`;
+            // What closes it otherwise may have died.
+            pipeline.setOpen(false);
+          }
           if (code === "outdated") follower.close();
           readiness.reject(unusable(code));
         },

@@ -10,7 +10,7 @@
  *                               │  └─────────────────►│ quarantining │──┐
  *                 cannot be read│ sound               └──────────────┘  │
  *                               ▼    ┌───────────┐ ◄───────────────────┘
- *                            failed  │ replaying │──► ready ── gap.found / storage.opened ──► recovering ──► (as reading)
+ *                            failed  │ replaying │──► ready ── gap.found ──► reading
  *                                    └───────────┘
  *
  * 1. One readonly transaction gives the whole picture; memory changes in `replaying`, in one synchronous step.
@@ -21,8 +21,8 @@
  * 4. What is heard of while reading is only noted (`wanted`): if this round does not bring it, one more does. A round covers
  *    all that was heard before it began, so a position that is not in the log is asked for once.
  * 5. A connection is written to only after memory has taken over what it leads to. When that is other data than before, memory
- *    starts over, and keeps what this tab has still to store. A new connection begins a new round.
- * 6. With its connection a round is over: what an old one still reads is no news.
+ *    starts over, and keeps what this tab has still to store.
+ * 6. With its connection a round is over: what an old one still reads is no news. The next connection begins a new round.
  * 7. A read that failed twice, was lost three times or was never answered is made record by record from then on: one record
  *    that is gone does not hide the others. Chromium says of a file that is cut short what it says of a lost connection.
  * 8. Damaged `meta` is rebuilt from what is readable, and then read; where nothing is understood, nothing is written.
@@ -47,7 +47,6 @@ export type LoadEvent =
 
 export type LoadReport =
   | { readonly type: "load.ready" }
-  | { readonly type: "load.recovering" }
   | { readonly type: "load.outdated" }
   | { readonly type: "load.failed" }
   | { readonly type: "storage.suspected" };
@@ -116,7 +115,6 @@ export const loadMachine = setup({
     spare: assign({ attempts: ({ context }) => Math.min(context.attempts, 1) }),
     tellSuspected: tell({ type: "storage.suspected" }),
     tellReady: tell({ type: "load.ready" }),
-    tellRecovering: tell({ type: "load.recovering" }),
     tellOutdated: tell({ type: "load.outdated" }),
     tellFailed: tell({ type: "load.failed" }),
   },
@@ -144,7 +142,6 @@ export const loadMachine = setup({
       after: {
         rereadDelay: { target: "reading", meta: { tid: "load.reread" } },
       },
-      on: { "storage.opened": { target: "reading", meta: { tid: "load.reopened" } } },
     },
     doubting: {
       entry: "count",
@@ -156,7 +153,6 @@ export const loadMachine = setup({
           meta: { tid: "load.rereadDoubtful" },
         },
       },
-      on: { "storage.opened": { target: "reading", meta: { tid: "load.reopenedDoubting" } } },
     },
     reading: {
       entry: "begin",
@@ -214,13 +210,6 @@ export const loadMachine = setup({
           { target: "failed", meta: { tid: "load.gaveUp" } },
         ],
       },
-      on: {
-        "storage.opened": {
-          target: "reading",
-          reenter: true,
-          meta: { tid: "load.reopenedReading" },
-        },
-      },
       after: {
         readDeadline: {
           target: "rereading",
@@ -239,9 +228,6 @@ export const loadMachine = setup({
           actions: "spare",
           meta: { tid: "load.migrationFailed" },
         },
-      },
-      on: {
-        "storage.opened": { target: "reading", meta: { tid: "load.reopenedMigrating" } },
       },
       after: {
         deadline: {
@@ -273,9 +259,6 @@ export const loadMachine = setup({
           { target: "rereading", actions: "spare", meta: { tid: "load.repairFailed" } },
         ],
       },
-      on: {
-        "storage.opened": { target: "reading", meta: { tid: "load.reopenedRepairing" } },
-      },
       after: {
         deadline: {
           target: "rereading",
@@ -298,9 +281,6 @@ export const loadMachine = setup({
           { target: "rereading", actions: "spare", meta: { tid: "load.quarantineFailed" } },
         ],
       },
-      on: {
-        "storage.opened": { target: "reading", meta: { tid: "load.reopenedQuarantining" } },
-      },
       after: {
         deadline: {
           target: "rereading",
@@ -321,7 +301,7 @@ export const loadMachine = setup({
           },
           {
             guard: { type: "isBehind", params: ({ event }) => ({ position: event.output }) },
-            target: "recovering",
+            target: "reading",
             actions: "forget",
             meta: { tid: "load.behind" },
           },
@@ -329,20 +309,12 @@ export const loadMachine = setup({
         ],
         onError: { target: "failed", meta: { tid: "load.replayFailed" } },
       },
-      on: {
-        "storage.opened": { target: "reading", meta: { tid: "load.reopenedReplaying" } },
-      },
     },
     ready: {
       entry: "tellReady",
       on: {
-        "gap.found": { target: "recovering", actions: "want", meta: { tid: "load.gap" } },
-        "storage.opened": { target: "recovering", meta: { tid: "load.reconnected" } },
+        "gap.found": { target: "reading", meta: { tid: "load.gap" } },
       },
-    },
-    recovering: {
-      entry: "tellRecovering",
-      always: { target: "reading", meta: { tid: "load.recover" } },
     },
     outdated: {
       entry: "tellOutdated",

@@ -62,7 +62,7 @@ const machines: readonly (readonly [string, AnyStateMachine, ...unknown[]])[] = 
   ["election", electionMachine],
   ["handoff", handoffMachine],
   ["live", liveMachine],
-  ["load", loadMachine, { owner }],
+  ["load", loadMachine],
   ["replication", replicationMachine, ...outlooks.map((server) => ({ owner, server }))],
   ["storage", storageMachine],
   ["sync", syncMachine],
@@ -85,18 +85,6 @@ const transient = (node: StateNode): boolean =>
 
 /** Events that guards or assignments look into, as services report them. */
 const cases: Readonly<Record<string, readonly object[]>> = {
-  "xstate.done.actor.read": [
-    { output: { tag: "read", damaged: 0 } },
-    { output: { tag: "read", damaged: 1 } },
-    { output: { tag: "newer" } },
-    { output: { tag: "older" } },
-    { output: { tag: "unreadable" } },
-    { output: { tag: "damaged" } },
-  ],
-  "xstate.error.actor.read": [{ error: { kind: "lost" } }, { error: new Error("unknown") }],
-  "xstate.done.actor.repair": [{ output: true }, { output: false }],
-  "xstate.error.actor.repair": [{ error: { kind: "refused" } }, { error: { kind: "lost" } }],
-  "xstate.done.actor.replay": [{ output: -1 }, { output: 5 }],
   "xstate.done.actor.attempt": [
     { tag: "send", request },
     { tag: "send", request: { ...request, events: [...pushed, ...pushed] } },
@@ -146,15 +134,6 @@ const cases: Readonly<Record<string, readonly object[]>> = {
   "xstate.done.actor.longPoll": ["bye", "short", "cut", "unoffered"].map((how) => ({
     output: { how, retryAfter: 0, page: log },
   })),
-  "gap.found": [{ position: 1 }],
-  "write.done": [{ n: 1, position: 1 }],
-  "ensure.done": [{ n: 1, position: null }],
-  "write.failed": ["aborted", "quota", "refused", "lost"].map((failure) => ({ n: 1, failure })),
-  "evict.done": [
-    { n: 1, evicted: 0 },
-    { n: 1, evicted: 1 },
-  ],
-  "ensure.failed": ["aborted", "quota", "refused", "lost"].map((failure) => ({ n: 1, failure })),
 };
 
 /** Whatever fails in a state or below it. */

@@ -115,7 +115,7 @@ interface Place {
 async function createStimuli({ name, rival, subject, keep }: Place): Promise<Stimuli> {
   let state: "running" | "frozen" | "gone" = "running";
   let clean = false;
-  let isOlder = false;
+  let isNewer = false;
   await rival.run((own, it) => own.begin(it), `sssync/${name}/`);
   await subject.run((own) => own.begin());
 
@@ -144,7 +144,8 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
 
   return {
     async open(options = {}) {
-      isOlder = (options.older ?? 0) > 0;
+      const isOlder = (options.older ?? 0) > 0;
+      isNewer = isOlder || options.version === 2;
       if (isOlder) {
         await subject.run((own, it) => own.fresh(it, false), name);
         await rival.run((own, it) => own.leaveOlder(it), options.older ?? 0);
@@ -182,6 +183,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
         subject.run((own, it, failure) => own.disk.answerFirst(it, failure), which, how),
       answerNo: (which, no, how) =>
         subject.run((own, it, at, failure) => own.disk.answerNo(it, at, failure), which, no, how),
+      answerLast: (operation) => subject.run((own, it) => own.disk.answerLast(it), operation),
       take: (operation) => subject.run((own, it) => own.disk.take(it), operation),
       failNext: (which, how) =>
         subject.run((own, it, failure) => own.disk.failNext(it, failure), which, how),
@@ -196,9 +198,14 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
         await subject.run((own) => own.forget());
       },
       putQuery: () => rival.run((own) => own.put("queries", "query", "cached")),
-      putNewer: () => rival.run((own) => own.put("meta", "schema", 99)),
-      damage: () => rival.run((own) => own.put("meta", "format", "none")),
       full: notHere,
+    },
+    damage: {
+      record: notHere,
+      meta: () => rival.run((own) => own.put("meta", "settled", "junk")),
+      everything: notHere,
+      older: () => rival.run((own) => own.put("meta", "schema", 1)),
+      newer: () => rival.run((own) => own.put("meta", "schema", 99)),
     },
     lock: {
       async rivalAsks() {
@@ -233,6 +240,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
       isNewer: () => rival.run((own) => own.isNewer()),
       commits: notHere,
       pokes: notHere,
+      works: notHere,
       async tells(distance) {
         await rival.run((own, it) => own.tells(it), distance);
         await settle();
@@ -242,6 +250,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
       settle,
       pass: (ms) => subject.run((own, it) => own.pass(it), ms),
       tick: () => subject.run((own) => own.tick()),
+      breakNow: () => subject.run((own) => own.breakNow()),
       breakNext: (ms) => subject.run((own, it) => own.breakTimer(it), ms),
     },
     async read(): Promise<Reading> {
@@ -263,7 +272,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
     async fresh() {
       await renew();
       await rival.run((own) => own.leaves());
-      const rows = await subject.run((own, it, older) => own.fresh(it, older), name, isOlder);
+      const rows = await subject.run((own, it, older) => own.fresh(it, older), name, isNewer);
       clean = true;
       return rows;
     },

@@ -18,6 +18,8 @@ export interface OpenOptions {
   readonly noChannel?: boolean;
   /** An older version of the app left so many segments, of one row each, which this one has to write anew. */
   readonly older?: number;
+  /** The version of its data's schema. Default 1. */
+  readonly version?: 2;
   /** There is a sync server. How its news come. */
   readonly live?: boolean | "poll";
   /** The data was the device's own before there was a server; `adopts`: the app says what becomes of it. */
@@ -54,6 +56,8 @@ export interface Reading {
   readonly lock: "tab" | "rival" | "nobody";
   /** The tab is in the queue for it. */
   readonly queues: boolean;
+  /** What is in quarantine, by its ids. */
+  readonly quarantine: readonly string[];
   /** Ids of rows that commits in the log make. */
   readonly logged: readonly string[];
   /** The term in the database. */
@@ -84,6 +88,8 @@ export interface DiskStimuli {
   answerFirst(operation: Operation, how?: FaultKind): Promise<void>;
   /** The one that was asked for at this place, 1 for the first of its kind, goes on or fails like this. */
   answerNo(operation: Operation, no: number, how?: FaultKind): Promise<void>;
+  /** The one that was asked for last goes on. */
+  answerLast(operation: Operation): Promise<void>;
   /** What those that wait do is done, and they go on waiting: for their answer. */
   take(operation: Operation): Promise<void>;
   /** The next operation of this kind fails like this. */
@@ -103,12 +109,21 @@ export interface DiskStimuli {
   unblock(how?: FaultKind): Promise<void>;
   /** There is something that can be fetched again, and goes when there is no space. */
   putQuery(): Promise<void>;
-  /** The stored data is of a newer schema. */
-  putNewer(): Promise<void>;
-  /** What says how the rest is to be read cannot be understood. */
-  damage(): Promise<void>;
   /** No space from now on, or again. */
   full(isSo: boolean): Promise<void>;
+}
+
+/** What becomes of what is stored, past every engine. */
+export interface DamageStimuli {
+  /** A record in the log is no record. */
+  record(): Promise<void>;
+  /** What says what the rest is does not say it. */
+  meta(): Promise<void>;
+  /** Nothing that is stored is understood. */
+  everything(): Promise<void>;
+  /** It is of an older version of the app, or of a newer one. */
+  older(): Promise<void>;
+  newer(): Promise<void>;
 }
 
 /** The lock port, and whoever else wants the lock. */
@@ -146,6 +161,8 @@ export interface RivalStimuli {
   commits(length: number): Promise<void>;
   /** It asks the leader to look at the server. */
   pokes(): Promise<void>;
+  /** One more tab comes, adds a row as the leader, and goes; after it has folded, where that is said. It tells nobody. */
+  works(folds?: boolean): Promise<void>;
   /** It tells of a record at this distance from the end of what is stored. */
   tells(distance: number): Promise<void>;
 }
@@ -214,6 +231,8 @@ export interface TimeStimuli {
   /** Goes on to the next timer of anybody, calls it, and settles. */
   tick(): Promise<void>;
   pass(ms: number): Promise<void>;
+  /** Whoever asks next what time it is gets no answer: the clock throws. */
+  breakNow(): Promise<void>;
   /** The next timer of this length cannot be set: the clock throws. */
   breakNext(ms: number): Promise<void>;
 }
@@ -230,6 +249,7 @@ export interface Stimuli {
   change(id: string): Promise<void>;
   readonly page: PageStimuli;
   readonly disk: DiskStimuli;
+  readonly damage: DamageStimuli;
   readonly lock: LockStimuli;
   readonly channel: ChannelStimuli;
   readonly server: ServerStimuli;

@@ -99,6 +99,7 @@ export function createTab(gates: Gates) {
         live: _live,
         local: _local,
         auth: _auth,
+        version: _version,
         ...options
       }: OpenOptions,
       more: Config,
@@ -138,6 +139,7 @@ export function createTab(gates: Gates) {
         ready: ready?.() ?? "pending",
         gate: gateOf(),
         rows: sync?.tables.todos.toArray() ?? [],
+        quarantine: sync?.quarantine.list().map(({ id }) => id) ?? [],
         commits: commits.map((read) => read()),
         changes: changes.map((read) => read()),
         queues: gates.queues(),

@@ -6,6 +6,7 @@ import { electionMachine } from "../../src/machines/election.ts";
 import { handoffMachine } from "../../src/machines/handoff.ts";
 import { liveMachine } from "../../src/machines/live.ts";
 import { replicationMachine } from "../../src/machines/replication.ts";
+import { loadMachine } from "../../src/machines/load.ts";
 import { storageMachine } from "../../src/machines/storage.ts";
 import { syncMachine } from "../../src/machines/sync.ts";
 import { without } from "../../src/testing/instrument.ts";
@@ -16,6 +17,7 @@ import { electionTable } from "./tables/election.ts";
 import { handoffTable } from "./tables/handoff.ts";
 import { liveTable } from "./tables/live.ts";
 import { replicationTable } from "./tables/replication.ts";
+import { loadTable } from "./tables/load.ts";
 import { storageTable } from "./tables/storage.ts";
 import { syncTable } from "./tables/sync.ts";
 
@@ -25,6 +27,7 @@ const machines: readonly (readonly [AnyStateMachine, Table])[] = [
   [handoffMachine, handoffTable],
   [liveMachine, liveTable],
   [replicationMachine, replicationTable],
+  [loadMachine, loadTable],
   [storageMachine, storageTable],
   [syncMachine, syncTable],
 ];

@@ -42,6 +42,7 @@ export function createGates() {
   let hushed: (() => void)[] | undefined;
   let pending: { readonly handlers: LockHandlers; readonly leave: () => void } | undefined;
   let brokenTimer: number | undefined;
+  let nowBroken = false;
 
   const queueOf = (operation: Operation): Waiting[] => {
     if (!waiting.has(operation)) waiting.set(operation, []);
@@ -124,7 +125,7 @@ export function createGates() {
     await Promise.resolve();
   }
 
-  const disk: Omit<DiskStimuli, "remove" | "damage" | "putQuery" | "putNewer" | "full"> = {
+  const disk: Omit<DiskStimuli, "remove" | "putQuery" | "full"> = {
     async hold(operation) {
       held.add(operation);
       await Promise.resolve();
@@ -148,6 +149,10 @@ export function createGates() {
       const at = queue.findIndex((it) => it.no === no);
       if (at === -1) throw new Error(`Expected ${operation} number ${no} to wait, got none`);
       for (const { go } of queue.splice(at, 1)) go(how);
+      await Promise.resolve();
+    },
+    async answerLast(operation) {
+      queueOf(operation).pop()?.go(undefined);
       await Promise.resolve();
     },
     async take(operation) {
@@ -223,6 +228,10 @@ export function createGates() {
       lockHeld = false;
       pending = undefined;
     },
+    async breakNow(): Promise<void> {
+      nowBroken = true;
+      await Promise.resolve();
+    },
     async breakTimer(ms: number): Promise<void> {
       brokenTimer = ms;
       await Promise.resolve();
@@ -296,6 +305,12 @@ export function createGates() {
         },
         clock: {
           ...clock,
+          now() {
+            const throws = nowBroken;
+            nowBroken = false;
+            if (throws) throw new Error("Broken: now");
+            return clock.now();
+          },
           setTimeout(fn, ms) {
             if (ms !== brokenTimer) return clock.setTimeout(fn, ms);
             brokenTimer = undefined;

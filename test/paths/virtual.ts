@@ -8,6 +8,7 @@ import { type Device, type DevicePage, createWorld } from "../../src/testing/ind
 import { openTodos } from "../support/todo-app.ts";
 import { type Stimuli } from "./stimuli.ts";
 import { createTab, newerSchema } from "./tab.ts";
+import { createDamage, work } from "./virtual-damage.ts";
 import { createGates } from "./virtual-gates.ts";
 import { createVirtualServer } from "./virtual-server.ts";
 
@@ -30,6 +31,7 @@ export async function createVirtual(
   const tab = createTab(gates);
   let page: DevicePage | undefined;
   let schema: typeof newerSchema | undefined;
+  let works = 0;
 
   let rivalHolds = false;
   let rivalLets: (() => void) | undefined;
@@ -101,6 +103,7 @@ export async function createVirtual(
   return {
     async open(options = {}) {
       const { older = 0, live, local, auth } = options;
+      if (options.version === 2) schema = newerSchema;
       if (older > 0) await leaveOlder(older);
       if (local !== undefined) await leaveLocal();
       page = device.openPage();
@@ -147,13 +150,12 @@ export async function createVirtual(
         device.deleteDatabase(scope);
         tab.forget();
       }),
-      damage: at(() => device.disk.put("meta", "format", "none", scope)),
-      putNewer: at(() => device.disk.put("meta", "schema", 99, scope)),
       full: async (isSo) => {
         device.quota(isSo);
         await Promise.resolve();
       },
     },
+    damage: createDamage(device, scope),
     lock: {
       ...gates.lock,
       async rivalAsks() {
@@ -186,8 +188,12 @@ export async function createVirtual(
         await settle();
       },
       pokes: at(() => say({ kind: "poke" })),
+      async works(folds = false) {
+        works += 1;
+        await work(device, `work-${works}`, folds, schema);
+      },
       tells: async (distance) => {
-        const last = Number(device.disk.contents(scope)?.log.at(-1)?.[0] ?? 0);
+        const last = device.databases.get(scope)?.position ?? 0;
         say({ kind: "changed", position: last + distance });
         await settle();
       },
@@ -200,6 +206,7 @@ export async function createVirtual(
         if (next === Infinity) throw new Error("Expected a timer to go on to, got none");
         await pass(Math.max(0, next - device.now()));
       },
+      breakNow: gates.breakNow,
       breakNext: gates.breakTimer,
     },
     async read() {

@@ -41,7 +41,7 @@ export const commits = [
       ],
     ],
     tests: ["engine/durability.test.ts"],
-    paths: ["paths/composition/product.test.ts"],
+    paths: ["paths/composition/product.test.ts", "paths/commit.test.ts"],
   },
   {
     id: "memory-is-durable",
@@ -231,5 +231,21 @@ export const commits = [
     edits: [['entry: "drainCommits",', 'entry: ["drainCommits", "drainLeader"],']],
     tests: ["engine/lifecycle.test.ts"],
     named: "stop",
+  },
+  {
+    id: "gate-open-while-drained",
+    why: "Commits pass while those before are written for the last time.",
+    breaks: ["G2"],
+    edits: [["closeGate: () => pipeline.setOpen(false),", "closeGate: () => undefined,"]],
+    tests: ["paths/commit.test.ts"],
+    paths: ["paths/commit.test.ts"],
+  },
+  {
+    id: "stale-answer-counts",
+    why: "An answer about a record that was looked up meanwhile counts as one about the record in flight.",
+    breaks: ["G2"],
+    edits: [["!context.queue.isInFlight(event.n),", "event.n < 0,"]],
+    tests: ["paths/commit.test.ts"],
+    paths: ["paths/commit.test.ts"],
   },
 ];

@@ -268,4 +268,17 @@ export const storage = [
     tests: ["engine/connection.test.ts"],
     named: "persister",
   },
+  {
+    id: "heard-while-reading",
+    why: "What is heard of while a round reads is forgotten.",
+    breaks: ["G6"],
+    edits: [
+      [
+        'event.type === "gap.found" ? Math.max(context.wanted, event.position) : context.wanted,',
+        'event.type === "gap.found" ? Math.min(context.wanted, event.position) : context.wanted,',
+      ],
+    ],
+    tests: ["paths/load.test.ts"],
+    paths: ["paths/load.test.ts"],
+  },
 ];

@@ -120,6 +120,6 @@ export const missedRecords: Weakness = {
       if (to === "replaying") return { type: "xstate.done.actor.replay", output: 5 };
     },
   },
-  cover: ["load.gap", "load.recover", "load.sound", "load.replayed"],
+  cover: ["load.gap", "load.sound", "load.replayed"],
   rows: ["first", "second", "third"],
 };

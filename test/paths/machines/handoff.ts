@@ -181,7 +181,7 @@ export const handoffSuite: MachineSuite = {
     "xstate.done.actor.recover": async (stimuli, { event }) => {
       const { output, world } = event as Answer;
       if (world?.much === true) await commitMuch(stimuli);
-      if (output === "newer") await stimuli.disk.putNewer();
+      if (output === "newer") await stimuli.damage.newer();
       await stimuli.disk.release("read");
     },
     "xstate.error.actor.recover": ({ disk }) => disk.release("read", "aborted"),

@@ -302,13 +302,13 @@ export const syncSuite: MachineSuite = {
       else await disk.upgrade();
     },
     "load.ready": ({ disk }) => disk.release("read"),
-    "load.failed": async ({ disk }) => {
-      await disk.damage();
+    "load.failed": async ({ disk, damage }) => {
+      await damage.meta();
       await disk.failNext("repair", "refused");
       await disk.release("read");
     },
-    "load.outdated": async ({ disk }) => {
-      await disk.putNewer();
+    "load.outdated": async ({ disk, damage }) => {
+      await damage.newer();
       await disk.release("read");
     },
     "schema.newer": ({ rival }) => rival.isNewer(),

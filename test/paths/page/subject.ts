@@ -121,7 +121,10 @@ export function createSubject() {
       tab = createTab(gates);
     },
     open: (name: string, options: OpenOptions) =>
-      tab.open(ports, options, { name, ...((options.older ?? 0) > 0 && { schema: newerSchema }) }),
+      tab.open(ports, options, {
+        name,
+        ...(((options.older ?? 0) > 0 || options.version === 2) && { schema: newerSchema }),
+      }),
     stop: () => tab.stop(),
     commit: (count?: number) => tab.commit(count),
     change: (id: string) => tab.change(id),
@@ -133,6 +136,7 @@ export function createSubject() {
     get lock() {
       return gates.lock;
     },
+    breakNow: () => gates.breakNow(),
     breakTimer: (ms: number) => gates.breakTimer(ms),
     see,
     isFrozen: () => frozen,
