@@ -47,8 +47,8 @@ export default defineConfig({
           environment: "node",
           include: ["{test,examples}/**/*.test.ts"],
           exclude: ["test/**/*.{browser,e2e}.test.ts"],
-          // Not in threads, though they take a tenth less: Node.js 20 aborts when a worker thread ends while it reads a file
-          // (`v8::ToLocalChecked`), and a native module like `libsql` would be loaded by several. Vitest would leave a core free.
+          // Not in threads, though they take a tenth less: Node.js 20 was seen to abort in them (`v8::ToLocalChecked`), and a
+          // native module like `libsql` would be loaded by several. Vitest would leave a core free.
           pool: "forks",
           maxWorkers: 2,
           // Only against tests that hang: the machine may be busy.

@@ -4,6 +4,11 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const long = [
   "simulate/simulate.test.ts",
   "conformance/conformance.test.ts",
+  "composition/server-leading.test.ts",
+  "composition/server-handoff.test.ts",
+  "composition/alone.test.ts",
+  "testing/guide.test.ts",
+  "docs.test.ts",
   "tabs/profile-damage.e2e.test.ts",
   "devices/devices.e2e.test.ts",
   "tabs/crash.e2e.test.ts",
