@@ -116,7 +116,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
   let state: "running" | "frozen" | "gone" = "running";
   let clean = false;
   let isNewer = false;
-  await rival.run((own, it) => own.begin(it), `sssync/${name}/`);
+  await rival.run((own, it) => own.begin(it), name);
   await subject.run((own) => own.begin());
 
   /** What a frozen page has under way waits with it. */
@@ -201,9 +201,9 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
       full: notHere,
     },
     damage: {
-      record: notHere,
+      record: () => rival.run((own) => own.damageRecord()),
       meta: () => rival.run((own) => own.put("meta", "settled", "junk")),
-      everything: notHere,
+      everything: () => rival.run((own) => own.damageEverything()),
       older: () => rival.run((own) => own.put("meta", "schema", 1)),
       newer: () => rival.run((own) => own.put("meta", "schema", 99)),
     },
@@ -240,7 +240,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
       isNewer: () => rival.run((own) => own.isNewer()),
       commits: notHere,
       pokes: notHere,
-      works: notHere,
+      works: (folds = false) => rival.run((own, it, newer) => own.works(it, newer), folds, isNewer),
       async tells(distance) {
         await rival.run((own, it) => own.tells(it), distance);
         await settle();

@@ -1,9 +1,14 @@
 /** The rival: a page of the same origin without an engine. It wants the lock, sends messages, and works on the database. */
 import { encodeSegment } from "../../../src/model/segment.ts";
 import { decodeRecord } from "../../../src/model/stored.ts";
-import { type StoreName } from "../../../src/services/ports.ts";
+import { browserEnvironment } from "../../../src/services/browser-environment.ts";
+import { type LockPort, type StoreName } from "../../../src/services/ports.ts";
 import { createWebLocks } from "../../../src/services/web-locks.ts";
-import { nextTask } from "../../../src/services/system-clock.ts";
+import { nextTask, systemClock } from "../../../src/services/system-clock.ts";
+import { createVirtualClock } from "../../../src/testing/virtual-clock.ts";
+import { openTodos } from "../../support/todo-app.ts";
+import { newerSchema } from "../tab.ts";
+import { createGates } from "../virtual-gates.ts";
 
 const answered = <T>(request: IDBRequest<T>): Promise<T> =>
   new Promise((resolve, reject) => {
@@ -18,6 +23,15 @@ async function rest(): Promise<void> {
   await nextTask();
 }
 
+/** Whoever holds the lock, a tab with these has one too. */
+const unlimited: LockPort = {
+  request(_, { granted }) {
+    queueMicrotask(granted);
+    return () => undefined;
+  },
+  query: async () => await Promise.resolve({ held: true, waiting: 0 }),
+};
+
 export function createRival() {
   const locks = createWebLocks(navigator.locks);
 
@@ -31,6 +45,8 @@ export function createRival() {
 
   /** Of the database, the lock and the channel. */
   let scope = "";
+  let name = "";
+  let works = 0;
   let channel: BroadcastChannel | undefined;
   let holds = false;
   let letGo: (() => void) | undefined;
@@ -84,13 +100,15 @@ export function createRival() {
     raw(async (it) => {
       const tx = it.transaction(["log", "meta"]);
       const [log, meta] = [tx.objectStore("log"), tx.objectStore("meta")];
-      const [positions, records, term, schema, incarnation] = await Promise.all([
+      const [positions, records, term, schema, incarnation, floor] = await Promise.all([
         answered(log.getAllKeys()),
         answered(log.getAll()),
-        ...["term", "schema", "incarnation"].map((key) => answered(meta.get(key))),
+        ...["term", "schema", "incarnation", "floor"].map((key) => answered(meta.get(key))),
       ]);
       return {
-        last: Number(positions.at(-1) ?? 0),
+        // What is folded is no longer in the log.
+        last: Math.max(Number(positions.at(-1) ?? 0), Number(floor ?? 0)),
+        size: positions.length,
         logged: records
           .map((value: unknown) => decodeRecord(value))
           .flatMap((record) =>
@@ -104,7 +122,7 @@ export function createRival() {
       };
     });
 
-  async function put(store: Exclude<StoreName, "log">, key: IDBValidKey, value: unknown) {
+  async function put(store: StoreName, key: IDBValidKey, value: unknown) {
     await raw((it) =>
       answered(it.transaction(store, "readwrite").objectStore(store).put(value, key)),
     );
@@ -118,10 +136,12 @@ export function createRival() {
 
   return {
     begin(of: string): void {
+      name = of;
       leave();
       shut();
+      works = 0;
       channel?.close();
-      scope = of;
+      scope = `sssync/${name}/`;
       channel = new BroadcastChannel(scope);
     },
     rest,
@@ -135,6 +155,45 @@ export function createRival() {
     tells: async (distance: number) =>
       say({ kind: "changed", position: ((await disk())?.last ?? 0) + distance }),
     put,
+    /** One more tab adds a row as the leader, and goes: see `work` in virtual-damage.ts. */
+    async works(folds: boolean, isNewer: boolean): Promise<void> {
+      works += 1;
+      const gates = createGates();
+      const clock = createVirtualClock({ now: Date.now(), pause: systemClock.pause });
+      const environment = {
+        ...gates.around({ ...browserEnvironment(), clock }),
+        locks: unlimited,
+        channel: null,
+      };
+      const tab = openTodos({ name, environment, ...(isNewer && { schema: newerSchema }) });
+      await tab.ready;
+      const payload = { id: `work-${works}`, text: "Milk" };
+      await tab.commit({ name: "todoAdded", payload }).durable;
+      // It folds in a quiet moment.
+      if (folds) {
+        while ((await disk())?.size !== 0) {
+          const next = clock.next();
+          if (gates.running() === 0 && next !== null) {
+            clock.skipTo(next);
+            clock.fire();
+          }
+          await rest();
+        }
+      }
+      await tab.stop();
+    },
+    async damageRecord(): Promise<void> {
+      await put("log", ((await disk())?.last ?? 0) + 1, "junk");
+    },
+    async damageEverything(): Promise<void> {
+      await raw(async (it) => {
+        for (const store of ["meta", "log", "segments"]) {
+          const tx = it.transaction(store, "readwrite").objectStore(store);
+          for (const key of await answered(tx.getAllKeys()))
+            await answered(tx.put(new Map([["junk", 1n]]), key));
+        }
+      });
+    },
     /** Segments of one row each. */
     async leaveOlder(count: number): Promise<void> {
       const marks = Array.from({ length: count }, (_, index) => {
