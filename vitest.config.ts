@@ -79,6 +79,8 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/**/*.browser.test.{ts,tsx}"],
+          // As many as of the unit tests, beside which they run.
+          maxWorkers: 2,
           browser: {
             enabled: true,
             headless: true,
