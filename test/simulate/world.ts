@@ -242,8 +242,9 @@ export function createWorld(seed: number, withServer = false) {
     plant({ device, history }: Place, events?: readonly object[]): boolean {
       const database = device.databases.get(scope);
       const { incarnation } = history.epochs.at(-1) ?? {};
-      if (database === undefined || incarnation !== database.stores.meta.get(`"incarnation"`)?.[1])
-        return false;
+      // A database that nobody could begin yet has no log.
+      if (database === undefined || incarnation === undefined) return false;
+      if (incarnation !== database.stores.meta.get(`"incarnation"`)?.[1]) return false;
       strangers += 1;
       const header = { kind: "commit", tab: stranger, n: strangers, schema: 1 };
       const made = events?.map((it, at) => ({
