@@ -192,3 +192,5 @@ export function createCollections(options: CollectionsOptions) {
     },
   };
 }
+
+export type Collections = ReturnType<typeof createCollections>;

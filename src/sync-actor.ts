@@ -1,16 +1,16 @@
 /** `createSyncActor`: wires gate, machines and services. The only file that knows all of them. */
 import { type AnyActorRef, type InspectionEvent, createActor } from "xstate";
 import { groupOf, provideActors } from "./actors.ts";
-import { type SyncActor, type SyncConfig, type SyncExport, type TableReaders } from "./api.ts";
+import { type SyncActor, type SyncConfig, type TableReaders } from "./api.ts";
 import { createCollections } from "./collections.ts";
 import { toUnit } from "./commit-input.ts";
 import { SyncError } from "./errors.ts";
+import { exportAll } from "./export.ts";
 import { createFollower } from "./follower.ts";
 import { createIdentity } from "./identity.ts";
 import { type SyncEvent, syncMachine } from "./machines/sync.ts";
 import { type EventDefinitions, type TableSchemas, compile } from "./model/definition.ts";
 import { createIdMaker } from "./model/id.ts";
-import { type Json } from "./model/json.ts";
 import { type Receipt, createPipeline } from "./pipeline.ts";
 import { callSafely, createPublisher } from "./publisher.ts";
 import { enlist, expectFree } from "./registry.ts";
@@ -454,23 +454,6 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     create: (user) => createSyncActor(configFor(config, user)),
   });
 
-  function exportAll(): SyncExport {
-    return {
-      name,
-      at: clock.now(),
-      tables: Object.fromEntries(
-        Array.from(replica.tables.values(), (table) => [
-          table.name,
-          table.toArray() as readonly Json[],
-        ]),
-      ),
-      outbox: collections.outbox.list(),
-      rejected: collections.rejected.list(),
-      quarantine: collections.quarantine.list(),
-      unreadable: shared.unreadable,
-    };
-  }
-
   async function persist(): Promise<boolean> {
     try {
       return (await shared.storage.persist?.()) === true;
@@ -498,7 +481,7 @@ export function createSyncActor<const T extends TableSchemas, const E extends Ev
     outbox: collections.outbox,
     rejected: collections.rejected,
     quarantine: collections.quarantine,
-    export: exportAll,
+    export: () => exportAll(shared, collections),
     persist,
     stop,
     ...identity,

@@ -73,6 +73,3 @@ export const backoff = (attempt: number, most = 15_000): number =>
 
 /** No machine of ours takes more internal steps for one event: a loop is a bug that must not hang the tab. */
 export const maxIterations = 1000;
-
-/** A wait, in ms, that somebody else asks for. */
-export const atMostADay = (ms: number): number => Math.min(ms, 24 * 3600_000);

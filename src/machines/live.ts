@@ -23,7 +23,8 @@
  */
 import { assign, raise, sendTo, setup } from "xstate";
 import { type LogPage } from "../protocol/index.ts";
-import { type Owned, atMostADay, longLived, maxIterations, promised } from "./common.ts";
+import { atMostADay } from "../protocol/http.ts";
+import { type Owned, longLived, maxIterations, promised } from "./common.ts";
 
 /** Of `look` it sees whether somebody looks at the app; `wake`: somebody does. */
 export type LiveEvent =

@@ -10,8 +10,9 @@ import {
   type SnapshotPage,
   defaultLimits,
 } from "../protocol/index.ts";
+import { atMostADay } from "../protocol/http.ts";
 import { type Outlook, type Replicator } from "../replicator.ts";
-import { atMostADay, failureOf } from "./common.ts";
+import { failureOf } from "./common.ts";
 import { type Input as LiveInput } from "./live.ts";
 
 /** What the machine asks of its surroundings; none of it throws. */

@@ -9,7 +9,8 @@ import {
   type PushResponse,
   type SnapshotPage,
 } from "../protocol/index.ts";
-import { type Owned, atMostADay, promised, suspectIfLost, tell } from "./common.ts";
+import { atMostADay } from "../protocol/http.ts";
+import { type Owned, promised, suspectIfLost, tell } from "./common.ts";
 import { type LiveReport, liveMachine } from "./live.ts";
 import {
   type Hindrance,

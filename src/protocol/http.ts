@@ -100,3 +100,6 @@ export function endpointsOf(spaceUrl: string): {
       `${own}/snapshot/${encodeURIComponent(id)}?page=${encodeURIComponent(page)}`,
   };
 }
+
+/** A wait, in ms, that the other side asks for. */
+export const atMostADay = (ms: number): number => Math.min(ms, 24 * 3600_000);

@@ -33,6 +33,7 @@ import {
   statusOf,
 } from "../protocol/index.ts";
 import { bytesOf } from "../protocol/bytes.ts";
+import { atMostADay } from "../protocol/http.ts";
 import { type Answer } from "../model/verdict.ts";
 import { type ClockPort, type NetworkPort } from "./ports.ts";
 
@@ -92,7 +93,7 @@ const refused = (status: number, error: WireError, known: boolean): NoAnswer => 
 function retryAfterOf(header: string | null, now: number): number {
   if (header === null) return 0;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
-  return ms > 0 ? Math.min(ms, 24 * 3600_000) : 0;
+  return ms > 0 ? atMostADay(ms) : 0;
 }
 
 const isJson = (response: Response): boolean =>

@@ -1,5 +1,5 @@
 /** Two profiles with three tabs each, a server process, and between them a way on which tabs are killed at chosen moments. */
-import { expect, test, vi } from "vitest";
+import { type TestContext, expect, test, vi } from "vitest";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
 import type { Browser, Tab } from "../tabs/browser.ts";
 import { leaderOf, patience, says, startMachine } from "../tabs/browser.ts";
@@ -52,6 +52,24 @@ async function held(
 const complaintsOf = ({ browser }: Device): readonly string[] =>
   browser.complaints.filter((it) => !it.startsWith("Failed to load resource"));
 
+/** A browser that has no tab yet, and what lies between it and the server. `more`: what its tabs tell, too. */
+async function startDevice(
+  context: TestContext,
+  port: () => number,
+  ...more: readonly Parameters<Device["browser"]["expect"]>[0][]
+) {
+  const way = createWay(port);
+  const machine = await startMachine(
+    "LevelDB",
+    () => [],
+    () => serveApp("../devices/app/main.ts", way.handle),
+  );
+  context.onTestFinished(() => machine.end());
+  const browser = machine.createDevice({ onTestFinished: () => undefined });
+  for (const kind of ["decided", "fault", ...more] as const) browser.expect(kind);
+  return { way, browser };
+}
+
 test("G5 G13 decides each durable event once, and all devices agree, whatever is killed, cut, restarted or restored", async (context) => {
   const random = createSeededRandom(seed);
   const below = (limit: number): number => (random.bytes(1)[0] ?? 0) % limit;
@@ -59,15 +77,7 @@ test("G5 G13 decides each durable event once, and all devices agree, whatever is
   context.onTestFinished(() => server.end());
 
   async function createDevice(): Promise<Device> {
-    const way = createWay(server.port);
-    const machine = await startMachine(
-      "LevelDB",
-      () => [],
-      () => serveApp("../devices/app/main.ts", way.handle),
-    );
-    context.onTestFinished(() => machine.end());
-    const browser = machine.createDevice({ onTestFinished: () => undefined });
-    for (const kind of ["decided", "writing", "fault"] as const) browser.expect(kind);
+    const { way, browser } = await startDevice(context, server.port, "writing");
     const tabs = await Promise.all([1, 2, 3].map(() => browser.openTab()));
     return { browser, way, tabs };
   }
@@ -267,15 +277,7 @@ test("G5 G13 decides each durable event once, and all devices agree, whatever is
 test("stays usable with an expired token, keeps its outbox, and sends it when there is another token, without a reload", async (context) => {
   const server = await createServerProcess();
   context.onTestFinished(() => server.end());
-  const way = createWay(server.port);
-  const machine = await startMachine(
-    "LevelDB",
-    () => [],
-    () => serveApp("../devices/app/main.ts", way.handle),
-  );
-  context.onTestFinished(() => machine.end());
-  const browser = machine.createDevice({ onTestFinished: () => undefined });
-  for (const kind of ["decided", "fault"] as const) browser.expect(kind);
+  const { browser } = await startDevice(context, server.port);
   const tab = await browser.openTab();
   await tab.page.evaluate(() => app.add());
   await says(tab, { sync: "live", pending: 0 });

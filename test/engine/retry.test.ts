@@ -191,14 +191,19 @@ describe("an event in quarantine", () => {
   });
 });
 
-it("G5 the events of a log record in quarantine are committed once, by two tabs with two minds", async () => {
+/** One sale, in a log record that says nothing of who wrote it; and two tabs. */
+async function withRecordInQuarantine() {
   const lab = createLab();
   const writer = await ready(lab);
   await writer.sync.commit(stocked("last", 5)).durable;
   await writer.sync.stop();
   await lab.put("log", undefined, { kind: "commit", events: [sold("last")] });
   const [a, b] = [await ready(lab), await ready(lab)];
-  const id = a.sync.quarantine.list()[0]?.id ?? "";
+  return { lab, a, b, id: a.sync.quarantine.list()[0]?.id ?? "" };
+}
+
+it("G5 the events of a log record in quarantine are committed once, by two tabs with two minds", async () => {
+  const { lab, a, b, id } = await withRecordInQuarantine();
   expect(id).toMatch(/^log\//);
   await Promise.all([
     a.sync.quarantine.retry(id),
@@ -213,13 +218,7 @@ it("G5 the events of a log record in quarantine are committed once, by two tabs 
 });
 
 it("G2 G6 what storage refused of a retry is gone, and the next retry may make something else of it, under the same id", async () => {
-  const lab = createLab();
-  const writer = await ready(lab);
-  await writer.sync.commit(stocked("last", 5)).durable;
-  await writer.sync.stop();
-  await lab.put("log", undefined, { kind: "commit", events: [sold("last")] });
-  const [a, b] = [await ready(lab), await ready(lab)];
-  const id = a.sync.quarantine.list()[0]?.id ?? "";
+  const { lab, a, b, id } = await withRecordInQuarantine();
   a.disk.next("append", failing("refused"));
   const first = a.sync.quarantine.retry(id, () => [stocked("first", 1)]);
   await expect(first).rejects.toMatchObject({ code: "storage_failed" });

@@ -22,7 +22,7 @@ import { mutants } from "./mutants.mjs";
 
 /** @import { Mutant } from "./apply.mjs" */
 /** @typedef {{ failures: { name: string, late: boolean }[], passed: string[], trouble: string | undefined }} Run */
-/** @typedef {{ mutant: Mutant, cells: Map<string, boolean>, by: string | undefined }} Found */
+/** @typedef {{ mutant: Mutant, cells: Map<string, boolean>, by: string | undefined, trouble: string | undefined }} Found */
 /** @typedef {{ mutant: Mutant, verdict: "killed" | "SURVIVED" | "ERROR", by: string, seconds: number }} Result */
 
 const auditFile = "paths/audit/audit.test.ts";
@@ -227,7 +227,7 @@ async function judge(mutant, folder) {
  */
 async function judgeByPaths(mutant, folder) {
   /** @type {Found} */
-  const found = { mutant, cells: new Map(), by: undefined };
+  const found = { mutant, cells: new Map(), by: undefined, trouble: undefined };
   const wrong = await planted(mutant, folder, async () => {
     for (const file of new Set([auditFile, ...(mutant.paths ?? [])])) {
       const isAudit = file === auditFile;
@@ -248,7 +248,7 @@ async function judgeByPaths(mutant, folder) {
       }
     }
   });
-  if (typeof wrong === "string") found.by = undefined;
+  if (typeof wrong === "string") Object.assign(found, { by: undefined, trouble: wrong });
   return found;
 }
 
@@ -293,8 +293,10 @@ function printMatrix(all) {
   const rows = Array.from(new Set(all.flatMap(({ cells }) => Array.from(cells.keys())))).toSorted();
   const width = Math.max(...rows.map(({ length }) => length));
   console.log("\nGenerated paths and mutants: × finds it, · does not, blank: not tried\n");
-  for (const [at, { mutant, by }] of all.entries())
-    console.log(`${String(at + 1).padStart(2)} ${mutant.id}: ${by ?? "SURVIVED"}`);
+  for (const [at, { mutant, by, trouble }] of all.entries())
+    console.log(
+      `${String(at + 1).padStart(2)} ${mutant.id}: ${by ?? (trouble === undefined ? "SURVIVED" : `ERROR: ${trouble}`)}`,
+    );
   const head = all.map((_, at) => String(at + 1).padStart(3)).join("");
   console.log(`\n${"".padEnd(width)}${head}`);
   for (const row of rows) {
@@ -347,7 +349,7 @@ const results = await withEach(onlyPaths ? [] : chosen, async (mutant, folder) =
 if (!onlyPaths) print(results);
 const found = await withEach(generated, async (mutant, folder) => {
   const judged = await judgeByPaths(mutant, folder);
-  console.log(`${mutant.id}: ${judged.by ?? "found by no path"}`);
+  console.log(`${mutant.id}: ${judged.by ?? judged.trouble ?? "found by no path"}`);
   return judged;
 });
 if (found.length > 0) printMatrix(found);

@@ -171,14 +171,13 @@ export interface RivalStimuli {
 export type RequestKind = "push" | "pull" | "wait" | "live" | "snapshot" | "info";
 
 /**
- * What a request comes to: what the server answers, the same without waiting for something new, no network, a page of a hotel,
- * or an error that the server tells of.
+ * What a request comes to: what the server answers, the same without waiting for something new, no network, or an error that the
+ * server tells of.
  */
 export type Reply =
   | "ok"
   | "at once"
   | "offline"
-  | "portal"
   /** A page that begins elsewhere. */
   | "stale"
   /** The first event is taken, and then the server stops. */

@@ -101,8 +101,6 @@ export function createVirtualServer(world: World) {
     planned.delete(kind);
     if (held.has(kind)) reply = await new Promise((resolve) => queueOf(kind).push(resolve));
     if (reply === "offline") throw new TypeError("fetch failed");
-    if (reply === "portal")
-      return new Response("<html>", { headers: { "content-type": "text/html" } });
     if (reply === "at once") {
       const url = new URL(request.url);
       url.searchParams.delete("wait");

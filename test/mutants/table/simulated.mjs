@@ -93,7 +93,7 @@ export const simulated = [
     edits: [
       [
         "const appended = await lead.append([record], tail);",
-        'const appended = [record, tail].length === 2 ? ("written" as string) : await lead.append([record], tail);',
+        'const appended = [record, tail].length === 2 ? ("written" as Appended) : await lead.append([record], tail);',
       ],
     ],
     ...withServer,

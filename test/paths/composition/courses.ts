@@ -15,6 +15,16 @@ async function openAll(scene: Scene, elsewhere = false): Promise<void> {
 const all = ({ tabs }: Scene): readonly [Tab, Tab, Tab] =>
   [tabs[0], tabs[1], tabs[2]] as [Tab, Tab, Tab];
 
+/** All three at once. */
+function allCommit(scene: Scene): Promise<void> {
+  const [first, second, third] = all(scene);
+  return scene.act(() => {
+    scene.commit(first, "a");
+    scene.commit(second, "b");
+    scene.commit(third, "c");
+  });
+}
+
 /** Tab 1 leads: all three write at once, it decides and folds. */
 const leading: Omit<Course, "server"> = {
   name: "leading",
@@ -22,14 +32,9 @@ const leading: Omit<Course, "server"> = {
   third: 2,
   begin: (scene) => openAll(scene),
   async go(scene) {
-    const [first, second, third] = all(scene);
-    await scene.act(() => {
-      scene.commit(first, "a");
-      scene.commit(second, "b");
-      scene.commit(third, "c");
-    });
+    await allCommit(scene);
     await scene.world.settle();
-    await scene.act(() => scene.commit(first, "d"));
+    await scene.act(() => scene.commit(all(scene)[0], "d"));
     await scene.world.pass(2500);
   },
 };
@@ -59,12 +64,7 @@ const leadingOfTwo: Omit<Course, "server"> = {
   third: 2,
   begin: (scene) => openAll(scene, true),
   async go(scene) {
-    const [first, second, third] = all(scene);
-    await scene.act(() => {
-      scene.commit(first, "a");
-      scene.commit(second, "b");
-      scene.commit(third, "c");
-    });
+    await allCommit(scene);
     await scene.world.pass(2500);
   },
 };

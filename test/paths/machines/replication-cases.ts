@@ -13,7 +13,6 @@ export interface World {
   pos: number;
   /** The data is the device's own. */
   own: boolean;
-  online: boolean;
   watched: boolean;
   now: number;
   /** Of the attempt on disk. */
