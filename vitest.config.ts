@@ -25,6 +25,21 @@ const react = "**/*.react.browser.test.tsx";
 /** Tests with a bound in time, which other files would use up. */
 const alone = "test/**/*.alone.e2e.test.ts";
 
+/** Tests of what the engine does to a process that it is new in. */
+const fresh = "test/**/*.fresh.test.ts";
+
+const onNode = {
+  environment: "node",
+  // Not in threads, though they take a tenth less: Node.js 20 was seen to abort in them (`v8::ToLocalChecked`), and a
+  // native module like `libsql` would be loaded by several. Vitest would leave a core free.
+  pool: "forks",
+  maxWorkers: 2,
+  // Only against tests that hang: the machine may be busy.
+  testTimeout: 20_000,
+  // Tests that run side by side mostly wait.
+  maxConcurrency: 12,
+} as const;
+
 const severalTabs = {
   environment: "node",
   testTimeout: 20_000,
@@ -44,19 +59,21 @@ export default defineConfig({
         resolve,
         test: {
           name: "unit",
-          environment: "node",
+          ...onNode,
+          // Loading the engine anew for each file would take a quarter of the time.
+          isolate: false,
           include: ["{test,examples}/**/*.test.ts"],
-          exclude: ["test/**/*.{browser,e2e}.test.ts"],
-          // Not in threads, though they take a tenth less: Node.js 20 was seen to abort in them (`v8::ToLocalChecked`), and a
-          // native module like `libsql` would be loaded by several. Vitest would leave a core free.
-          pool: "forks",
-          maxWorkers: 2,
-          // Only against tests that hang: the machine may be busy.
-          testTimeout: 20_000,
-          // Tests that run side by side mostly wait.
-          maxConcurrency: 12,
-          typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
+          exclude: ["test/**/*.{browser,e2e}.test.ts", fresh],
+          typecheck: {
+            enabled: true,
+            include: ["test/**/*.test-d.ts"],
+            tsconfig: "tsconfig.types.json",
+          },
         },
+      },
+      {
+        resolve,
+        test: { name: "unit-fresh", ...onNode, include: [fresh] },
       },
       {
         resolve,
