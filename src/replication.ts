@@ -15,8 +15,8 @@ import { type Http, type LiveSign } from "./services/http.ts";
 
 /** ms that a long poll waits for something new. */
 const longPoll = 25_000;
-/** ms; what ends sooner was cut by something on the way. */
-const short = 1000;
+/** ms; a stream that ends sooner was cut by something on the way, and so was a long poll that had nothing to say. */
+const short = { stream: 10_000, longPoll: 1000 };
 
 /** What a failure of a stream, or of a long poll, means for the next one. */
 function endOf(answer: Answer<unknown>, isShort: boolean): Ended {
@@ -49,11 +49,12 @@ function liveActors(http: Http, { look, now }: ServerView) {
         };
         const listen = async (): Promise<void> => {
           const answer = await http.live(look().cursor, hear, controller.signal);
+          const lasted = isOpen && now() - began >= short.stream;
           const ended: Ended =
             bye === undefined
-              ? endOf(answer, isOpen && now() - began < short)
+              ? endOf(answer, isOpen && !lasted)
               : { how: "bye", retryAfter: bye.retryAfter };
-          sendBack({ type: "stream.ended", ...ended });
+          sendBack({ type: "stream.ended", ...ended, lasted });
         };
         void listen();
         return () => controller.abort();
@@ -64,7 +65,7 @@ function liveActors(http: Http, { look, now }: ServerView) {
         if (answer.tag !== "ok") return endOf(answer, false);
         const { value } = answer;
         if (value.mode !== "log") return { how: "bye", retryAfter: 0 };
-        const isShort = value.entries.length === 0 && now() - began < short;
+        const isShort = value.entries.length === 0 && now() - began < short.longPoll;
         return { how: isShort ? "short" : "bye", retryAfter: 0, page: value };
       }),
     },

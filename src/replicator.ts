@@ -4,6 +4,7 @@ import { toUnit } from "./commit-input.ts";
 import { type Appended, type Body, type Lead } from "./lead.ts";
 import { nextBase } from "./model/fold.ts";
 import { createIdMaker } from "./model/id.ts";
+import { show } from "./model/json.ts";
 import { type Ack, type Envelope, type RejectedEvent, type RowImage } from "./model/log.ts";
 import {
   type BatchLimits,
@@ -54,7 +55,7 @@ const unsent = (came: Appended | Written): Attempted => ({
 /** This code does not understand an entry of the page: nothing was applied. */
 export type Incompatible = Unfit;
 
-/** Every method rejects with a `StorageFailure` when the write failed; `adopt` with what the app's function threw as well. */
+/** Every method rejects with a `StorageFailure` when the write failed. */
 export interface Replicator {
   look(): Outlook;
   /** Gives numbers to the next events, on disk: what is sent is known to whoever leads next. */
@@ -75,7 +76,7 @@ export interface Replicator {
   /** The base becomes this snapshot; what is undecided stays, and is to be sent again. */
   reset(snapshot: Snapshot): Promise<Written | Incompatible>;
   /** Where `look` says `adoption`: the app's `adopt` is run, and what it gives takes the place of the base. */
-  adopt(): Promise<Written>;
+  adopt(): Promise<Written | Incompatible>;
 }
 
 export function createReplicator(shared: Shared, lead: Lead): Replicator {
@@ -276,15 +277,24 @@ export function createReplicator(shared: Shared, lead: Lead): Replicator {
           () => now,
           (count) => environment.random.bytes(count),
         );
-        const given = run(Object.freeze(tables)) as readonly unknown[];
-        const events = Array.from(given).flatMap((it) => toUnit(definition, it, createId, now));
+        let events: readonly Envelope[];
+        try {
+          const given: unknown = run(Object.freeze(tables));
+          // Of a promise `Array.from` makes nothing: all rows would go, and nothing would come in their place.
+          if (!Array.isArray(given))
+            throw new Error(`Expected adopt to return events, got ${show(given)}`);
+          events = given.flatMap((it: unknown) => toUnit(definition, it, createId, now));
+        } catch (error) {
+          return { incompatible: String(error), before: 0 };
+        }
         const position = replica.position();
         const changes = Array.from(replica.tables.values()).flatMap((table) =>
           Array.from(replica.baseRows(table), ({ id }): RowImage => [table.name, id, null, 0]),
         );
+        // The events first: on top of the rows that they are made of, so that nobody sees a base without either.
         const bodies: Body[] = [
-          { ...turnToServer(replica), settled: { position, index: 0 }, changes },
           ...(events.length === 0 ? [] : [{ kind: "commit" as const, events }]),
+          { ...turnToServer(replica), settled: { position, index: 0 }, changes },
         ];
         return done(await lead.append(bodies, position));
       }),

@@ -15,10 +15,11 @@
  * 1. Nothing is listened to before replication is caught up, nor while nobody looks for `hiddenDelay`, nor while the server
  *    refuses this device.
  * 2. After every connect there is a pull before pokes are trusted.
- * 3. No `hello` in `helloDelay`, or 3 streams in a row that end within a second without `bye`: something on the way does not
+ * 3. No `hello` in `helloDelay`, or 3 streams in a row that end within 10 s without `bye`: something on the way does not
  *    let streams through. Long polls take their place, polls the place of those, and after `degradeDelay` it is tried again.
  * 4. Silence for 2.5 heartbeats: the stream is dead without a word. Cut it, pull, connect again.
- * 5. A `bye` is a healthy end: it does not count as a failure, and says when to come back.
+ * 5. A `bye` is a healthy end: it does not count as a failure, and says when to come back. Only what lasted ends a row of
+ *    pauses that double: a server that greets and says goodbye at once is not asked round and round.
  * 6. What follows a refusal is replication's: it pulls, and is refused the same way.
  */
 import { assign, raise, sendTo, setup } from "xstate";
@@ -40,7 +41,7 @@ export type LiveEvent =
   | ({ readonly type: "stream.ended" } & Ended);
 
 /**
- * How a stream, or a long poll, ended: `bye` as it should, `short` within a second without that, `unoffered` by an answer that
+ * How a stream, or a long poll, ended: `bye` as it should, `short` too soon and without that, `unoffered` by an answer that
  * the server has no such thing, `cut` in any other way.
  */
 export type LiveEnd = "bye" | "short" | "unoffered" | "cut";
@@ -49,6 +50,8 @@ export interface Ended {
   readonly how: LiveEnd;
   /** ms. */
   readonly retryAfter: number;
+  /** Whether it went well before, for a while. */
+  readonly lasted?: boolean;
 }
 
 export type LiveReport =
@@ -84,6 +87,8 @@ export interface Context extends Input {
 
 const mostShorts = 3;
 const atOnce: Ended = { how: "cut", retryAfter: 0 };
+/** Silence takes its time. */
+const silent: Ended = { ...atOnce, lasted: true };
 
 export const liveMachine = setup({
   types: {} as { context: Context; events: LiveEvent; input: Input },
@@ -116,16 +121,16 @@ export const liveMachine = setup({
   actions: {
     begin: assign({ shorts: 0, tries: 0, retryAfter: 0 }),
     greet: assign({
-      heartbeat: (_, params: { heartbeat: number }) => Math.max(1000, params.heartbeat),
-      tries: 0,
+      heartbeat: (_, params: { heartbeat: number }) => Math.max(4000, params.heartbeat),
       retryAfter: 0,
     }),
-    pause: assign({
+    pause: assign(({ context }, params: Ended) => ({
+      tries: params.lasted === true ? 0 : context.tries + 1,
       shorts: 0,
-      retryAfter: (_, params: { retryAfter: number }) => params.retryAfter,
-    }),
+      retryAfter: params.retryAfter,
+    })),
     fail: assign(({ context }, params: Ended) => ({
-      tries: context.tries + 1,
+      tries: (params.lasted === true ? 0 : context.tries) + 1,
       shorts: params.how === "short" ? context.shorts + 1 : 0,
       retryAfter: params.retryAfter,
     })),
@@ -272,7 +277,7 @@ export const liveMachine = setup({
                   after: {
                     silence: {
                       target: "#live.wire.cooldown",
-                      actions: [{ type: "fail", params: atOnce }, "tellDue"],
+                      actions: [{ type: "fail", params: silent }, "tellDue"],
                       meta: { tid: "live.silent" },
                     },
                   },

@@ -227,7 +227,8 @@ export const words = setup({
     hinder: assign({
       why: ({ context }, { code }: { code: Hindrance["code"] }) => ({
         code,
-        message: code === "adoption_required" ? "" : wordsOf(context),
+        // Where the app has no `adopt` there is nothing to add.
+        message: code === "adoption_required" && context.step !== "adopt" ? "" : wordsOf(context),
       }),
     }),
     fail: assign(({ context }) => afterFailure(context, context.server)),

@@ -305,7 +305,12 @@ export const replicationMachine = words.createMachine({
             {
               guard: "isIncompatible",
               target: "incompatible",
-              actions: { type: "hinder", params: { code: "incompatible" } },
+              actions: {
+                type: "hinder",
+                params: ({ context }) => ({
+                  code: context.step === "adopt" ? "adoption_required" : "incompatible",
+                }),
+              },
               meta: { tid: "replication.notUnderstood" },
             },
             { ...came("apply", "done", "deciding", "page"), actions: "afterPage" },

@@ -107,11 +107,22 @@ const codeOf = (status: number): string =>
 export function createHttp(options: HttpOptions): Http {
   const { network, clock, auth } = options;
   const at = endpointsOf(options.url);
+  const { requestMs } = fixedLimits;
   /** As the app gave it last; undefined: ask. */
   let token: Promise<string | undefined> | undefined;
 
+  /** Rejects where the app gives none in time: of a question that is never answered nobody could ask again. */
   function askToken(): Promise<string | undefined> {
-    const asked = Promise.resolve().then(() => auth?.());
+    const asked = new Promise<string | undefined>((resolve, reject) => {
+      const timer = clock.setTimeout(
+        () => reject(new Error("Expected a token in time, got none")),
+        requestMs,
+      );
+      void Promise.resolve()
+        .then(() => auth?.())
+        .then(resolve, reject)
+        .finally(() => clock.clearTimeout(timer));
+    });
     // The app could not give one: the next request asks again.
     asked.catch(() => {
       if (token === asked) token = undefined;
@@ -239,7 +250,6 @@ export function createHttp(options: HttpOptions): Http {
     });
   }
 
-  const { requestMs } = fixedLimits;
   return {
     push: (request, signal) =>
       exchange(

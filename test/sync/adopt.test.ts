@@ -79,9 +79,25 @@ describe("G5 G13 a device that adopts its data", () => {
       // Nobody hears of the other's commit before it is too late.
       const hear = place.device.delayMessages();
       ({ tabs } = place);
+      for (const { hide, show } of place.tabs) [hide, show].forEach((turn) => turn());
       await place.world.pass(20_000);
+      expect(tabs).toEqual([]);
       hear();
       await expect(expectAll(place, ["a", "b", "x0", "x1"])).resolves.toBeUndefined();
+    },
+  );
+
+  test.each(Array.from({ length: 7 }, (_, at) => last - at))(
+    "whose other tab changes a row after task %i changes it on the server as well",
+    async (task) => {
+      const place = await begin(seed);
+      await adoptWith(place, task, () => {
+        const other = place.tabs.find(({ sync }) => sync.status.role !== "leader");
+        other?.sync.commit({ name: "renamed", payload: { id: "a", text: "new" } });
+      });
+      const there = place.openTab(place.world.createDevice());
+      await place.world.pass(15_000);
+      for (const tab of [...place.tabs, there]) expect(shown(tab)).toEqual(["a:new", "b:b"]);
     },
   );
 
@@ -95,4 +111,124 @@ describe("G5 G13 a device that adopts its data", () => {
       await expect(expectAll(place, ["a", "b"])).resolves.toBeUndefined();
     },
   );
+});
+
+function fail(why: string): never {
+  throw new Error(why);
+}
+
+/** A device with rows of its own, and a tab with a server that comes to them. */
+async function openWith(rows: number, adopt: (rows: Rows) => unknown, local = false) {
+  const place = createSyncWorld();
+  const { world, openTab } = place;
+  const device = world.createDevice();
+  const before = openLocal(device);
+  await world.run(before.sync.ready);
+  for (let id = 0; id < rows; id += 1) add(before, `${id}`);
+  await world.pass(5000);
+  if (!local) before.kill();
+  const tab = openTab(device, { adopt });
+  await world.run(tab.sync.ready);
+  await world.pass(5000);
+  return { ...place, device, before, tab };
+}
+
+describe("an `adopt` that gives no events", () => {
+  const failing: readonly (readonly [string, (rows: Rows) => unknown])[] = [
+    ["throws", () => fail("no idea")],
+    ["gives a promise", async (rows) => server.adopt(rows)],
+    ["gives nothing", () => undefined],
+    ["gives an object", () => ({})],
+    ["gives an unknown event", () => [{ name: "unheard", payload: {} }]],
+    ["gives an invalid payload", () => [{ name: "added", payload: { id: 1 } }]],
+  ];
+  test.each(failing)("%s: every row stays, and the app is told why", async (_, adopt) => {
+    let isMended = false;
+    const { world, tab, storage } = await openWith(2, (rows) =>
+      isMended ? server.adopt(rows) : adopt(rows),
+    );
+    await world.pass(60_000);
+    expect(shown(tab)).toEqual(["0:0", "1:1"]);
+    expect(tab.sync.status).toMatchObject({
+      phase: "ready",
+      storage: "open",
+      sync: "incompatible",
+      fault: {
+        code: "adoption_required",
+        message: expect.stringMatching(/Nothing is sent\. \w*Error/),
+      },
+    });
+    isMended = true;
+    tab.hide();
+    tab.show();
+    await world.pass(5000);
+    expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, fault: null });
+    expect(await logOf(storage)).toHaveLength(2);
+  });
+});
+
+test("G13 nobody sees less while a device adopts its data, in any tab", async () => {
+  let mayAdopt = false;
+  const adopt = (rows: Rows): unknown => (mayAdopt ? server.adopt(rows) : fail("not yet"));
+  const { world, device, tab, openTab } = await openWith(3, adopt);
+  const other = openTab(device, { adopt });
+  await world.run(other.sync.ready);
+  const seen: number[] = [];
+  for (const { sync } of [tab, other]) {
+    sync.tables.items.subscribe(() => seen.push(sync.tables.items.size));
+    sync.on("noop", () => seen.push(-1));
+  }
+  mayAdopt = true;
+  await world.pass(60_000);
+  expect(tab.sync.status).toMatchObject({ sync: "live", fault: null });
+  expect(seen).toEqual([]);
+});
+
+test("G5 G13 1,200 rows are adopted where the server has rows of others already, also of the same ids", async () => {
+  let mayAdopt = false;
+  const adopt = (rows: Rows): unknown => (mayAdopt ? server.adopt(rows) : fail("not yet"));
+  const { world, tab, openTab, storage } = await openWith(1200, adopt);
+  const other = openTab(world.createDevice());
+  await world.run(other.sync.ready);
+  add(other, "1", "theirs");
+  await world.run(add(other, "z").settled);
+  mayAdopt = true;
+  await world.pass(5000);
+  tab.hide();
+  tab.show();
+  await world.pass(60_000);
+  expect(tab.sync.status).toMatchObject({ sync: "live", fault: null });
+  expect(tab.sync.outbox.size).toBe(0);
+  const { rows } = await storage.read("me", { after: 0, limit: 2000, size: 1e9 });
+  expect(rows).toHaveLength(1202);
+  expect(shown(tab)).toHaveLength(1201);
+  expect(shown(tab)).toContain("1:theirs");
+  expect(shown(other)).toEqual(shown(tab));
+});
+
+test("G5 commits of a tab without a server, in flight while another one adopts, are sent once", async () => {
+  let late: ListTab | undefined;
+  const { world, tab, before, device, storage } = await openWith(
+    2,
+    (rows) => {
+      // Behind the last word on what the device decided.
+      if (late !== undefined) commit(late, "x");
+      late = undefined;
+      return server.adopt(rows);
+    },
+    true,
+  );
+  // It leads: nothing is sent while it does.
+  expect(before.sync.status.role).toBe("leader");
+  expect(tab.sync.status).toMatchObject({ role: "follower", sync: "off" });
+  late = before;
+  device.stealLock()();
+  await world.pass(60_000);
+  expect(tab.sync.status).toMatchObject({ role: "leader", sync: "live", fault: null });
+  commit(before, "y");
+  await world.pass(5000);
+  expect(shown(before)).toEqual(["0:0", "1:1", "x:x", "y:y"]);
+  expect(shown(tab)).toEqual(shown(before));
+  expect(before.sync.outbox.size).toBe(0);
+  expect(await logOf(storage)).toHaveLength(4);
 });

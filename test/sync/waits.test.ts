@@ -1,7 +1,8 @@
 /** How long a device waits, and that it waits at all: whatever a server says, and whatever the clock does meanwhile. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createSyncActor } from "../../src/index.ts";
 import { afterFailure, initial } from "../../src/machines/progress.ts";
+import { encodeLiveEvent } from "../../src/protocol/index.ts";
 import { serverView } from "../support/server-view.ts";
 import { add, app, createSyncWorld, serverTables, shown } from "./world.ts";
 
@@ -91,4 +92,40 @@ test("a clock that is set back by a year while a device waits does not make the 
   shift = -365 * 24 * 3600_000;
   await world.pass(10_000);
   expect(await receipt.settled).toMatchObject([{ status: "accepted" }]);
+});
+
+describe("a stream that is let through, and ends soon, is not opened round and round", () => {
+  const bye = { event: "bye", data: { reason: "overload", retryAfter: 0 } } as const;
+  test.each([
+    ["with a word of goodbye at once", 0, bye],
+    ["cut by a proxy after 3 s", 3000, undefined],
+    ["cut by a proxy after 9 s", 9000, undefined],
+  ] as const)("%s", async (_, ms, last) => {
+    const { world, server, openTab } = createSyncWorld();
+    const hello = { event: "hello", data: { epoch: "e", head: 0, heartbeat: 20_000 } } as const;
+    let asked = 0;
+    world.network.serve((request) => {
+      asked += 1;
+      if (!ofPart(request, "live")) return server.fetch(request);
+      const body = new ReadableStream<string>({
+        start(stream) {
+          stream.enqueue(
+            encodeLiveEvent(hello) + (last === undefined ? "" : encodeLiveEvent(last)),
+          );
+          world.clock.setTimeout(() => {
+            if (!request.signal.aborted) stream.close();
+          }, ms);
+        },
+      }).pipeThrough(new TextEncoderStream());
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    });
+    const tab = openTab(world.createDevice());
+    await world.run(tab.sync.ready);
+    await world.pass(60_000);
+    asked = 0;
+    await world.pass(300_000);
+    expect(tab.sync.status).toMatchObject({ fault: null });
+    // A stream every 30 s, with a pull before it and one after it.
+    expect(asked).toBeLessThan(60);
+  });
 });

@@ -154,7 +154,7 @@ export const replication = [
     edits: [
       [
         "return done(await lead.append(bodies, position));",
-        "await lead.append(bodies.slice(0, 1), position); return done(await lead.append(bodies.slice(1)));",
+        "await lead.append(bodies.slice(-1), position); return done(await lead.append(bodies.slice(0, -1)));",
       ],
     ],
     tests: ["sync/adopt.test.ts"],
@@ -179,5 +179,74 @@ export const replication = [
     edits: [["denials === 0 || Math.abs(now - askedAt) >=", "Math.abs(now - askedAt) >="]],
     tests: ["sync/faults.test.ts"],
     named: "of a proxy",
+  },
+  {
+    id: "adopts-over-a-commit",
+    why: "What another tab commits while a device adopts its data comes before the rows that it changes, and changes none.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "return done(await lead.append(bodies, position));",
+        "return done(await lead.append(bodies));",
+      ],
+    ],
+    tests: ["sync/adopt.test.ts"],
+    named: "changes a row",
+  },
+  {
+    id: "adopts-what-is-not-decided",
+    why: "A commit that waits for the one that takes its place is counted as decided by adoption, with all that was logged with it.",
+    breaks: ["G1"],
+    edits: [['if (replica.logged() > 0) return "nothing";', ""]],
+    tests: ["replicator/adopt.test.ts"],
+    named: "takes another one's place",
+  },
+  {
+    id: "adopts-a-promise",
+    why: "An `adopt` that is async takes all rows of the device, and gives none.",
+    breaks: ["G1"],
+    edits: [
+      ["if (!Array.isArray(given))", "if (given === undefined)"],
+      ["events = given.flatMap(", "events = Array.from(given as Iterable<unknown>).flatMap("],
+    ],
+    tests: ["sync/adopt.test.ts"],
+    named: "gives a promise",
+  },
+  {
+    id: "adopts-rows-first",
+    why: "While a device adopts its data its tabs show a base without rows.",
+    breaks: ["G13"],
+    edits: [
+      [
+        "return done(await lead.append(bodies, position));",
+        "return done(await lead.append(bodies.toReversed(), position));",
+      ],
+    ],
+    tests: ["sync/adopt.test.ts"],
+    named: "nobody sees less",
+  },
+  {
+    id: "token-that-never-comes",
+    why: "An app that never answers when it is asked for a token is never asked again: nothing is sent until a reload.",
+    breaks: [],
+    edits: [['() => reject(new Error("Expected a token in time, got none")),', "() => undefined,"]],
+    tests: ["sync/tokens.test.ts"],
+    named: "never answers",
+  },
+  {
+    id: "greeting-is-success",
+    why: "A stream that greets and ends is opened round and round.",
+    breaks: [],
+    edits: [["tries: params.lasted === true ? 0 : context.tries + 1,", "tries: 0,"]],
+    tests: ["sync/waits.test.ts"],
+    named: "with a word of goodbye",
+  },
+  {
+    id: "short-is-a-second",
+    why: "What cuts streams after some seconds is not noticed: each is opened anew, for ever.",
+    breaks: [],
+    edits: [["stream: 10_000, longPoll", "stream: 1000, longPoll"]],
+    tests: ["sync/waits.test.ts"],
+    named: "cut by a proxy",
   },
 ];
