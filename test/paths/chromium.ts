@@ -263,6 +263,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
         ...seen,
         lock: holds ? "tab" : other.holds ? "rival" : "nobody",
         logged: other.logged,
+        works: other.works,
         term: other.term,
         requested: [],
         onServer: 0,

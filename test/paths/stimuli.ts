@@ -60,6 +60,8 @@ export interface Reading {
   readonly quarantine: readonly string[];
   /** Ids of rows that commits in the log make. */
   readonly logged: readonly string[];
+  /** How many other tabs came, added a row each, `work-1` and so on, and went. */
+  readonly works: number;
   /** The term in the database. */
   readonly term: number;
   /** Connections to the database that the tab holds open. */

@@ -41,8 +41,10 @@ export interface MachineSuite {
   change?(stimuli: Stimuli, world: object): Promise<unknown>;
   /** Expects the public side to show what this state means. */
   check(reading: Reading, state: string, step: PathStep): void;
-  /** Looks at more when a path is at its end, before the tab is closed. */
-  atEnd?(stimuli: Stimuli): Promise<unknown>;
+  /** Looks at more when a path is at its end, before the tab is closed. `last`: the last step of it. */
+  atEnd?(stimuli: Stimuli, last: PathStep): Promise<unknown>;
+  /** Transitions that have a path of their own, which ends with them: elsewhere what they do is undone by what comes after. */
+  readonly ends?: readonly string[];
   /** Transitions that no stimulus can cause, with the reason. */
   readonly exempt?: Readonly<Record<string, string>>;
 }
@@ -56,14 +58,21 @@ interface Planned {
 }
 
 /** For each transition a path, in the first model that reaches it. */
-function planOf({ machine, models, exempt = {} }: MachineSuite): readonly Planned[] {
+function planOf({ machine, models, ends = [], exempt = {} }: MachineSuite): readonly Planned[] {
   let cover = transitionsOf(machine)
     .map(({ tid }) => tid)
     .filter((tid) => !Object.hasOwn(exempt, tid));
   const plan: Planned[] = [];
   for (const model of models) {
-    const paths = edgePaths(model.machine ?? machine, { ...model, cover, unreachable: "any" });
-    plan.push(...paths.map((path) => ({ model, path })));
+    const find = (tids: readonly string[]): readonly Path[] =>
+      edgePaths(model.machine ?? machine, { ...model, cover: tids, unreachable: "any" });
+    const paths = find(cover);
+    const known = new Set(paths.map(({ name }) => name));
+    const more = ends
+      .filter((tid) => cover.includes(tid))
+      .flatMap((tid) => find([tid]))
+      .filter(({ name }) => !known.has(name));
+    plan.push(...[...paths, ...more].map((path) => ({ model, path })));
     const taken = new Set(paths.flatMap(({ steps }) => steps.flatMap(({ tids }) => tids)));
     for (const tid of paths[0]?.start.tids ?? []) taken.add(tid);
     cover = cover.filter((tid) => !taken.has(tid));
@@ -85,12 +94,22 @@ function groupsOf(steps: readonly PathStep[], drive: MachineSuite["drive"]): rea
 /** What is certain of a commit that was rejected: nothing of it is stored. */
 const refusals = new Set(["storage_failed", "storage_full"]);
 
-/** A receipt that is resolved has its row on disk: another tab sees it. Of one that is rejected nobody sees anything. */
+/**
+ * A receipt that is resolved has its row on disk: another tab sees it. Of one that is rejected nobody sees anything. And what the
+ * tab shows that is not on its way to the disk any more is there just so (G6).
+ */
 async function expectKept(stimuli: Stimuli): Promise<void> {
-  const { commits } = await stimuli.read();
+  const { commits, changes, rows: shown, gate } = await stimuli.read();
   const rows = await stimuli.fresh();
-  if (rows === null) return;
+  if (rows === null) {
+    expect(gate, "where no other tab can read the data").not.toBe("open");
+    return;
+  }
   const ids = rows.map(({ id }) => id);
+  const all = [...commits, ...changes];
+  const moving = new Set(all.flatMap(({ id, durable }) => (durable === "pending" ? [id] : [])));
+  const stored = new Map(rows.map((row) => [row.id, row]));
+  for (const row of shown) if (!moving.has(row.id)) expect(stored.get(row.id)).toEqual(row);
   expect(new Set(ids).size).toBe(ids.length);
   for (const { id, durable, settled } of commits) {
     if (durable === "resolved" && settled !== "rejected") expect(ids).toContain(id);
@@ -148,7 +167,8 @@ export async function go(
     check(await stimuli.read(), last.to, last);
   }
   all.push(...since);
-  await atEnd?.(stimuli);
+  const last = path.steps.at(-1);
+  if (last !== undefined) await atEnd?.(stimuli, last);
   await expectKept(stimuli);
   return all;
 }

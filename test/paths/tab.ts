@@ -11,7 +11,10 @@ import { type Gates } from "./virtual-gates.ts";
 type Config = NonNullable<Parameters<typeof openTodos>[0]>;
 
 /** What can be read without the disk, the server and the rival. */
-export type TabReading = Omit<Reading, "lock" | "logged" | "term" | "requested" | "onServer">;
+export type TabReading = Omit<
+  Reading,
+  "lock" | "logged" | "works" | "term" | "requested" | "onServer"
+>;
 
 const codeOf = (error: unknown): string => (error as { readonly code?: string }).code ?? "thrown";
 

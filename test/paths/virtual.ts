@@ -220,6 +220,7 @@ export async function createVirtual(
             ? record.events.map(({ payload }) => String((payload as { id?: unknown }).id))
             : [],
         ),
+        works,
         term: termOf(),
         requested: online.requested(),
         onServer: await online.size(),

@@ -281,4 +281,14 @@ export const storage = [
     tests: ["paths/load.test.ts"],
     paths: ["paths/load.test.ts"],
   },
+  {
+    id: "repair-writes-nothing",
+    why: "What says what the rest is was rebuilt, as is told, and nothing of that was written.",
+    breaks: ["G8"],
+    edits: [
+      ["return { puts, deletes };", "return puts.length < 0 ? { puts, deletes } : undefined;"],
+    ],
+    tests: ["paths/load.test.ts"],
+    paths: ["paths/load.test.ts"],
+  },
 ];

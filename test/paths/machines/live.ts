@@ -2,13 +2,19 @@
 import { expect } from "vitest";
 import { createEmptyActor } from "xstate";
 import { type Context, type LiveEnd, liveMachine } from "../../../src/machines/live.ts";
-import { type LogPage, type LiveEvent as StreamEvent } from "../../../src/protocol/index.ts";
+import {
+  type LogPage,
+  type LiveEvent as StreamEvent,
+  fixedLimits,
+} from "../../../src/protocol/index.ts";
 import { type PathCase, type PathState } from "../../../src/testing/index.ts";
 import { type Reply } from "../stimuli.ts";
 import { type MachineSuite, type Model } from "../suite.ts";
 
 interface World {
   watched: boolean;
+  /** It has just begun to connect once more. */
+  again: boolean;
 }
 
 /** What the server does, and what follows from it. */
@@ -22,6 +28,9 @@ interface Case extends PathCase {
   readonly heartbeat?: number;
   readonly output?: object;
 }
+
+/** ms that a long poll has: what the server waits, and what any request takes. */
+const pollMs = 25_000 + fixedLimits.requestMs;
 
 const epoch = "e";
 const page: LogPage = {
@@ -93,7 +102,7 @@ const cases: readonly Case[] = [
 const isIn = (value: string, state: string): boolean => value.includes(`wire.${state}`);
 
 function isPossible({ type, how }: Case, { value, context, world }: PathState): boolean {
-  const { watched } = world as World;
+  const { watched, again } = world as World;
   const { retryAfter } = context as Context;
   switch (type) {
     case "look":
@@ -103,6 +112,9 @@ function isPossible({ type, how }: Case, { value, context, world }: PathState): 
     // What a leader has caught up with is told again with each pull.
     case "caught.up":
       return isIn(value, "resting");
+    // Of what comes before the first stream others ask the clock as well.
+    case "xstate.error.actor.stream":
+      return again && isIn(value, "streaming.connecting");
     case "stream.ended":
       return how === "short" ? isIn(value, "streaming.open") : isIn(value, "streaming.connecting");
     case after("retryDelay", pausing):
@@ -118,7 +130,7 @@ function isPossible({ type, how }: Case, { value, context, world }: PathState): 
 }
 
 function modelOf(mode: "stream" | "poll"): Model {
-  const world: World = { watched: true };
+  const world: World = { watched: true, again: false };
   return {
     name: mode,
     world,
@@ -136,6 +148,7 @@ function modelOf(mode: "stream" | "poll"): Model {
     filter: isPossible,
     react({ event, tids }): PathCase | void {
       const { type, title = "" } = event;
+      world.again = tids.includes("live.again");
       if (type === "stream.alive") return follows[title];
       // What was missed meanwhile is pulled.
       if (tids.includes("live.returned")) return { type: "caught.up" };
@@ -180,6 +193,9 @@ export const liveSuite: MachineSuite = {
       const { reply } = event as Case;
       await (reply === undefined ? server.hangUp() : server.answer("live", reply));
     },
+    // Its clock does not tell what time it is.
+    "xstate.error.actor.stream": { ahead: ({ time }) => time.breakNow() },
+    "xstate.error.actor.longPoll": { ahead: ({ time }) => time.breakNext(pollMs) },
     "xstate.done.actor.longPoll": async ({ server }, { event }) => {
       if (event.title === "long poll comes with a page") await server.grow();
       await server.answer("wait", (event as Case).reply);
@@ -191,10 +207,5 @@ export const liveSuite: MachineSuite = {
       expect(status?.sync === "live").toBe(isIn(state, hearing) && status?.sync !== "pulling");
     if (isIn(state, "resting")) expect(requested).not.toContain("wait");
     if (tids.includes("live.hello")) expect(requested).toContain("pull");
-  },
-
-  exempt: {
-    "live.streamFailed": "Of what the stream does, everything that can fail is told as its end.",
-    "live.pollFailed": "Whatever a long poll comes to, HTTP tells it as an answer.",
   },
 };

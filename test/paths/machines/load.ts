@@ -167,13 +167,20 @@ const writes: ReadonlySet<Operation> = new Set<Operation>([
 ]);
 const unread = /\.(readLost|readFailed|gaveUp|unreadable|beyondRepair|repairRefused|newer)$/;
 
+const held: readonly Operation[] = ["open", "read", "claim", "repair", "quarantine"];
+
+/** Where it comes to without any more trouble. */
+function endOf({ over, found: what }: World): string {
+  if (over === "load_failed" || what === "everything") return "failed";
+  return over ?? (what === "newer" ? "outdated" : "ready");
+}
+
 export const loadSuite: MachineSuite = {
   machine: loadMachine,
   models: [modelOf("something stored", false), modelOf("nothing stored", true)],
 
   async prepare({ open, disk, lock, rival }, model) {
-    for (const operation of ["open", "read", "claim", "repair", "quarantine"] as const)
-      await disk.hold(operation);
+    for (const operation of held) await disk.hold(operation);
     await open(model.open);
     if (model.name === "something stored") await rival.works();
     await lock.rivalAsks();
@@ -256,5 +263,33 @@ export const loadSuite: MachineSuite = {
     // A read error is not an empty database.
     if (tids.some((tid) => unread.test(tid)))
       expect(asked.filter((it) => writes.has(it))).toEqual([]);
+  },
+
+  // Again and again it leads to where nothing is read.
+  ends: ["load.repaired"],
+
+  // When nothing is in its way any more it reads what there is, and by that whether what was said to be done was done.
+  async atEnd({ disk, time, read, taken }, last) {
+    const world = last.world as World;
+    await taken();
+    for (const operation of held) await disk.release(operation);
+    await time.pass(10_000);
+    const { status, rows, quarantine, works } = await read();
+    expect(status?.phase).toBe(endOf(world));
+    if (endOf(world) !== "ready") return;
+    expect(rows).toEqual(
+      Array.from({ length: works }, (_, at) => ({
+        id: `work-${at + 1}`,
+        text: "Milk",
+        done: false,
+      })),
+    );
+    expect(quarantine.some((id) => id.startsWith("log/"))).toBe(
+      world.kept || world.found === "piece",
+    );
+    // What was mended before is not found again.
+    const tids = await taken();
+    expect(tids.includes("load.metaDamaged")).toBe(world.found === "meta");
+    expect(tids.includes("load.older")).toBe(world.found === "older");
   },
 };

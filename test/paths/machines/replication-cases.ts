@@ -107,6 +107,9 @@ const withWrites = (it: Case): readonly Case[] => [
   }),
 ];
 
+/** A service throws. */
+export const broken = "xstate.error.actor.*";
+
 const late = 10_000_000;
 export const after = (delay: string, state: string): string =>
   `xstate.after.${delay}.replication.on.${state}`;
@@ -147,6 +150,7 @@ const wakes: readonly Case[] = [
 export const topics: Readonly<Record<string, readonly Case[]>> = {
   pulls: [
     ...wakes,
+    { type: broken, title: "the pull has no timer" },
     ...withWrites(pullsOk),
     done("pull", "ok, something new", {
       output: ok(page("d", 1, [entry])),

@@ -7,7 +7,7 @@ import { type SyncStatus } from "../../../src/index.ts";
 import { createEmptyActor } from "xstate";
 import { type Context, type Step } from "../../../src/machines/replication-words.ts";
 import { replicationMachine } from "../../../src/machines/replication.ts";
-import { type LogPage, type PushRequest } from "../../../src/protocol/index.ts";
+import { type LogPage, type PushRequest, fixedLimits } from "../../../src/protocol/index.ts";
 import { type FaultKind, type PathCase, type PathState } from "../../../src/testing/index.ts";
 import { type RequestKind, type Stimuli } from "../stimuli.ts";
 import { type Cause, type MachineSuite, type Model } from "../suite.ts";
@@ -15,6 +15,7 @@ import {
   type Case,
   type World,
   after,
+  broken,
   elsewhere,
   epoch,
   isTrouble,
@@ -27,9 +28,10 @@ const sizeOf = ({ request }: Context): number => request?.events.length ?? 0;
 function isPossible(it: Case, { value, context, world: around }: PathState): boolean {
   const world = around as World;
   const { type, title = "" } = it;
-  const { floor } = context as Context;
+  const { floor, tries } = context as Context;
   if (isTrouble(it) && world.trouble === 0) return false;
-  if (type === "xstate.error.actor.*") return false;
+  // At first there are others whose timers are as long.
+  if (type === broken) return title !== "" && value === "on.pulling.asking" && tries > 0;
   // What is written is answered at once, or never.
   if (Object.values(steps).some((step) => type.endsWith(`.actor.${step}`))) return false;
   // Only what the topic has cases of.
@@ -365,6 +367,7 @@ export const replicationSuite: MachineSuite = {
         },
       ]),
     ),
+    [broken]: { ahead: ({ time }) => time.breakNext(fixedLimits.requestMs) },
     "xstate.done.actor.pull": reply("pull"),
     "xstate.done.actor.push": reply("push"),
     "xstate.done.actor.page": reply("snapshot"),
@@ -395,9 +398,5 @@ export const replicationSuite: MachineSuite = {
     if (tids.includes("replication.decided")) expect(onServer).toBeGreaterThan(0);
     if (state === "off" && tids.every((tid) => tid === "replication.suspended"))
       expect(requested).toEqual([]);
-  },
-
-  exempt: {
-    "replication.broke": "Its services tell all that goes wrong by what they give.",
   },
 };

@@ -214,7 +214,7 @@ export function createRival() {
     async read() {
       await rest();
       const { logged = [], term = 0 } = (await disk()) ?? {};
-      return { holds, logged, term };
+      return { holds, logged, term, works };
     },
   };
 }
