@@ -2,6 +2,7 @@
 import { type EventInput } from "../api.ts";
 import { SyncError } from "../errors.ts";
 import { type EventDefinitions } from "../model/definition.ts";
+import { Found, kindOf, messageOf } from "./app-failure.ts";
 import { literal } from "./app-source.ts";
 import {
   type Act,
@@ -13,7 +14,7 @@ import {
   pickOf,
 } from "./app-scene.ts";
 import { type Draw } from "./scheduler.ts";
-import { withoutChance } from "./purity.ts";
+import { impurityOf, withoutChance } from "./purity.ts";
 
 type Inputs = readonly EventInput<EventDefinitions>[];
 
@@ -31,26 +32,42 @@ async function follow(receipt: PathReceipt): Promise<void> {
 /** Codes of a tab that cannot commit now. */
 const notNow: ReadonlySet<string> = new Set(["not_ready", "outdated", "stopped"]);
 
-/** What the command gives in this tab: one commit, or none. */
+const isEvent = (value: unknown): value is Inputs[number] =>
+  typeof value === "object" && value !== null && "name" in value;
+
+/** What the command gives in this tab: one commit, or none. Throws where it gives something else, or throws itself. */
 function inputsOf(scene: Scene, name: string, { it: { sync } }: PathTab, draw: Draw): Inputs {
   const { commands, id = (at: number) => `id-${at}` } = scene.app.options;
-  const input = withoutChance(
-    () =>
-      commands[name]?.({
-        draw,
-        pick: (of) => pickOf(of, draw),
-        id: () => id(scene.next("id")),
-        tables: sync.tables,
-        sync,
-      }),
-    (source) => {
-      throw new Error(
-        `Expected command "${name}" to choose with draw, pick and id alone, got a call of ${source}`,
-      );
-    },
-  );
-  if (input === undefined) return [];
-  return Array.isArray(input) ? input : [input as Inputs[number]];
+  const asked: string[] = [];
+  let input: unknown;
+  try {
+    input = withoutChance(
+      () =>
+        commands[name]?.({
+          draw,
+          pick: (of) => pickOf(of, draw),
+          id: () => id(scene.next("id")),
+          tables: sync.tables,
+          sync,
+        }),
+      (source) => void asked.push(source),
+    );
+  } catch (cause) {
+    throw new Error(`Expected command "${name}" not to throw, got: ${messageOf(cause)}`, { cause });
+  }
+  if (asked.length > 0)
+    throw new Error(
+      `Expected command "${name}" to choose with draw, pick and id alone, got a call of ${asked[0]}`,
+    );
+  const inputs: readonly unknown[] =
+    input === undefined ? [] : Array.isArray(input) ? input : [input];
+  if (!inputs.every(isEvent))
+    throw new Error(
+      `Expected command "${name}" to give an event, a list of events, or undefined, got ${
+        input instanceof Promise ? "a promise" : literal(input)
+      }`,
+    );
+  return inputs;
 }
 
 function commitIn(scene: Scene, tab: PathTab, inputs: Inputs): void {
@@ -76,7 +93,15 @@ function commitIn(scene: Scene, tab: PathTab, inputs: Inputs): void {
     const { mayThrow = [] } = scene.app.options;
     const isExpected = notNow.has(code) || mayThrow.some((it) => it === code);
     lines.push(isExpected ? `expect(() => ${line}).toThrow();` : `${line};`);
-    if (!isExpected) throw error;
+    if (isExpected) return;
+    // What it asked for says more than that it is not pure.
+    const message = impurityOf(scene.config) ?? messageOf(error);
+    throw new Found({
+      title: "every commit can be made",
+      kind: `commit ${kindOf(message)}`,
+      message,
+      lines: [],
+    });
   }
 }
 

@@ -4,7 +4,8 @@
  */
 import { type EventDefinitions, type TableSchemas } from "../model/definition.ts";
 import { type AnyApp, type AppConfig, type AppPathOptions, hasServer } from "./app-options.ts";
-import { type PathFailure, type PathOutcome, runPath } from "./app-run.ts";
+import { type PathFailure, messageOf } from "./app-failure.ts";
+import { type PathOutcome, runPath } from "./app-run.ts";
 import { printTest } from "./app-source.ts";
 import { type Step, drawSteps, plainer } from "./app-steps.ts";
 import { type Fails, type Tries, shorten, simplify } from "./shrink.ts";
@@ -42,8 +43,9 @@ async function shrink(
 ): Promise<{ steps: readonly Step[]; outcome: PathOutcome } | undefined> {
   let best: { steps: readonly Step[]; outcome: PathOutcome } | undefined;
   const fails: Fails<Step> = async (tried) => {
-    const outcome = await runPath(app, seed, tried);
-    if (outcome.failure?.kind !== kind) return false;
+    // A command may throw where it finds less than it did before.
+    const outcome = await runPath(app, seed, tried).catch(() => undefined);
+    if (outcome === undefined || outcome.failure?.kind !== kind) return false;
     best = { steps: tried, outcome };
     return true;
   };
@@ -128,9 +130,12 @@ export async function appPaths<const T extends TableSchemas, const E extends Eve
 ): Promise<AppPathReport> {
   const app = { config, options } as unknown as AnyApp;
   const { seed: first = 1, runs = 30, commands } = options;
+  if (Object.keys(commands).length === 0) throw new Error("Expected commands, got none");
   const counts = new Map<string, number>();
   for (let seed = first; seed < first + runs; seed += 1) {
-    const outcome = await runPath(app, seed, drawSteps(app, seed));
+    const outcome = await runPath(app, seed, drawSteps(app, seed)).catch((cause: unknown) => {
+      throw new Error(`${messageOf(cause)} (seed ${seed})`, { cause });
+    });
     for (const [what, times] of outcome.counts) counts.set(what, (counts.get(what) ?? 0) + times);
     if (outcome.failure !== undefined) throw await tellOf(app, seed, outcome);
   }

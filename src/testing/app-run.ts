@@ -1,24 +1,15 @@
 /** Runs a path: step by step, with what must hold after each, and at the end. */
-import { type SyncConfig } from "../api.ts";
+import { type SyncConfig, type TableReaders } from "../api.ts";
 import { type EventDefinitions, type TableSchemas } from "../model/definition.ts";
 import { serveApp } from "./app-server.ts";
 import { converge } from "./converge.ts";
 import { createWorld } from "./device.ts";
 import { type AnyApp, hasServer } from "./app-options.ts";
+import { Found, type PathFailure, kindOf, messageOf } from "./app-failure.ts";
 import { addedServer, literal } from "./app-source.ts";
 import { type PathReceipt, type Scene, isReady } from "./app-scene.ts";
 import { type Step, perform } from "./app-steps.ts";
 import { checkPurity, impurityOf } from "./purity.ts";
-
-export interface PathFailure {
-  /** What must hold and did not, in few words: the title of a test. */
-  readonly title: string;
-  /** Two failures of one kind are one. */
-  readonly kind: string;
-  readonly message: string;
-  /** Lines of a test, after those of the steps. */
-  readonly lines: readonly string[];
-}
 
 export interface PathOutcome {
   readonly failure: PathFailure | undefined;
@@ -28,34 +19,31 @@ export interface PathOutcome {
   readonly counts: ReadonlyMap<string, number>;
 }
 
-/** What is thrown to stop a run. */
-class Found extends Error {
-  readonly failure: PathFailure;
-  constructor(failure: PathFailure) {
-    super(failure.message);
-    this.failure = failure;
-  }
+interface Wrong {
+  readonly said: string;
+  readonly how: string;
+  /** A line of a test that asks the same. */
+  readonly line: string;
 }
 
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);
-
-/** Without names and numbers. */
-const kindOf = (message: string): string =>
-  message
-    .replaceAll(/"[^"]*"|\S*\d\S*/g, "")
-    .split(/\s+/)
-    .slice(0, 8)
-    .join(" ");
-
-/** What is wrong, if the app says that something is. Throwing is another kind of failure than saying so. */
-function ask(check: () => unknown): { readonly said: string; readonly how: string } | undefined {
+/**
+ * What is wrong, if the app says that something is. Throwing is another kind of failure than saying so. Assertions of some
+ * libraries give objects, but yes, no and later would never be heard.
+ */
+function ask(check: () => unknown, sentence: string, call: string): Wrong | undefined {
+  let said: unknown;
   try {
-    const said = check();
-    return typeof said === "string" ? { said, how: "" } : undefined;
+    said = check();
   } catch (error) {
-    return { said: messageOf(error), how: kindOf(messageOf(error)) };
+    return { said: messageOf(error), how: kindOf(messageOf(error)), line: `${call};` };
   }
+  if (typeof said === "string") return { said, how: "", line: `expect(${call}).toBeUndefined();` };
+  if (said instanceof Promise) said.catch(() => undefined);
+  if (typeof said === "boolean" || said instanceof Promise)
+    throw new Error(
+      `Expected "${sentence}" to say what is wrong at once, or nothing, got ${said instanceof Promise ? "a promise" : said}`,
+    );
+  return undefined;
 }
 
 /** The configuration of all tabs: with a server or without, and watched. */
@@ -98,19 +86,29 @@ function expectInvariants(scene: Scene): void {
       message: impurity,
       lines: ["await converge(world, app);"],
     });
-  for (const [sentence, invariant] of Object.entries(scene.app.options.invariants ?? {}))
-    for (const { name, it } of scene.tabs.filter(isReady)) {
-      const wrong = ask(() => invariant(it.sync.tables));
-      if (wrong === undefined) continue;
-      throw new Found({
-        title: sentence,
-        kind: `invariant ${sentence} ${wrong.how}`,
-        message: `Expected in ${name}: ${sentence}, got: ${wrong.said}`,
-        lines: [
-          `expect(options.invariants[${literal(sentence)}](${name}.sync.tables)).toBeUndefined();`,
-        ],
-      });
-    }
+  for (const { name, it } of scene.tabs.filter(isReady))
+    expectHolds(scene, it.sync.tables, `in ${name}`, `${name}.sync.tables`);
+}
+
+/** That the invariants hold in these tables, which a test knows by that name. */
+function expectHolds(
+  { app }: Scene,
+  tables: TableReaders<TableSchemas>,
+  where: string,
+  name: string,
+  lines: readonly string[] = [],
+): void {
+  for (const [sentence, invariant] of Object.entries(app.options.invariants ?? {})) {
+    const call = `options.invariants[${literal(sentence)}](${name})`;
+    const wrong = ask(() => invariant(tables), sentence, call);
+    if (wrong === undefined) continue;
+    throw new Found({
+      title: sentence,
+      kind: `invariant ${sentence} ${wrong.how}`,
+      message: `Expected ${where}: ${sentence}, got: ${wrong.said}`,
+      lines: [...lines, wrong.line],
+    });
+  }
 }
 
 /** What the one who committed was told must be what became of it. */
@@ -152,25 +150,28 @@ async function finish(scene: Scene): Promise<void> {
     });
   }
   const converged = end;
+  const ended = `const end = await ${call};`;
+  expectHolds(scene, converged.tables, "in the end", "end.tables", [ended]);
   const counted = new Set(converged.events.map(({ id }) => id));
   for (const [sentence, outcome] of Object.entries(app.options.outcomes ?? {})) {
-    const wrong = ask(() => outcome(converged));
+    const wrong = ask(
+      () => outcome(converged),
+      sentence,
+      `options.outcomes[${literal(sentence)}](end)`,
+    );
     if (wrong === undefined) continue;
     throw new Found({
       title: sentence,
       kind: `outcome ${sentence} ${wrong.how}`,
       message: `Expected in the end: ${sentence}, got: ${wrong.said}`,
-      lines: [
-        `const end = await ${call};`,
-        `expect(options.outcomes[${literal(sentence)}](end)).toBeUndefined();`,
-      ],
+      lines: [ended, wrong.line],
     });
   }
-  lines.push(`const end = await ${call};`);
+  lines.push(ended);
   for (const receipt of scene.receipts) expectTold(scene, receipt, counted);
 }
 
-/** Runs these steps in a world of this seed. */
+/** Runs these steps in a world of this seed. Throws what is no failure of the app, but of what was said of it. */
 export async function runPath(
   app: AnyApp,
   seed: number,
@@ -183,16 +184,14 @@ export async function runPath(
     for (const step of steps) {
       const drawn: number[] = [];
       draws.push(drawn);
-      await perform(scene, step, drawn);
+      const done = perform(scene, step, drawn);
+      if (done !== undefined) await done;
       expectInvariants(scene);
     }
     await finish(scene);
   } catch (error) {
-    const message = messageOf(error);
-    failure =
-      error instanceof Found
-        ? error.failure
-        : { title: "every step can be done", kind: `step ${kindOf(message)}`, message, lines: [] };
+    if (!(error instanceof Found)) throw error;
+    ({ failure } = error);
   }
   return { failure, lines: scene.lines, draws, counts: scene.counts };
 }

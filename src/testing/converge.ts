@@ -151,6 +151,8 @@ export async function converge<const T extends TableSchemas, const E extends Eve
 
   await world.pass(1000);
   await wait(longest, isOver);
+  // What a rule threw is why nothing goes on.
+  expectSound();
   if (!isOver()) fail("nothing to be left to do when faults stop", everyTab().map(tell).join("; "));
   await wait(lastNews, () => differs() === undefined);
   const fresh = world.devices.map(open);

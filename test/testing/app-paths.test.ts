@@ -72,7 +72,7 @@ test("G14 prints the same test for the same seed", async () => {
   expect(other.message).toBe(one.message);
   const { test: source } = one as AppPathError;
   expect(source).toContain(
-    `expect(options.invariants["nobody hits more than twice"](tab1.sync.tables)).toBeUndefined();`,
+    `expect(options.invariants["nobody hits more than twice"](end.tables)).toBeUndefined();`,
   );
   expect(source.match(/sync\.commit/g)).toHaveLength(3);
 }, 60_000);
@@ -83,9 +83,38 @@ test("says so when a command asks for chance, and when one never gives an event"
     commands: { hit: () => ({ name: "hit", payload: { id: createId() } }) },
   });
   expect(chance.message).toContain(`Expected command "hit" to choose with draw, pick and id alone`);
+  const broken = await failure(config, { ...few, commands: { hit: () => JSON.parse("{") } });
+  expect(broken).not.toBeInstanceOf(AppPathError);
+  expect(broken.message).toMatch(/^Expected command "hit" not to throw, got: .*\(seed 1\)$/);
   const never = await failure(config, { ...few, commands: { hit, none: () => undefined } });
   expect(never.message).toBe("Expected each command to give events in 4 runs, got none of none");
 }, 60_000);
+
+test.each([
+  ["a promise", async () => hit()],
+  ["false", () => false],
+  ["{}", () => ({})],
+])("says so when a command gives %s", async (got, command) => {
+  const { message } = await failure(config, { ...few, commands: { hit: command as never } });
+  expect(message).toContain(
+    `Expected command "hit" to give an event, a list of events, or undefined, got ${got}`,
+  );
+});
+
+const gives = (said: () => unknown) => ({ "all is well": () => said() as never });
+
+test("says so when a check gives what it could not hear: no, or a promise", async () => {
+  const no = await failure(config, { ...few, commands: { hit }, invariants: gives(() => false) });
+  expect(no.message).toContain(
+    'Expected "all is well" to say what is wrong at once, or nothing, got false',
+  );
+  // Vitest would tell of a rejection that nobody handles.
+  const later = gives(() => Promise.reject(new Error("never heard")));
+  const late = await failure(config, { ...few, commands: { hit }, outcomes: later });
+  expect(late.message).toContain("or nothing, got a promise");
+  const none = await failure(config, { ...few, commands: {} });
+  expect(none.message).toBe("Expected commands, got none");
+});
 
 test.each([
   ["Date.now()", () => Date.now()],
@@ -157,7 +186,6 @@ test("converges on what the server accepted, and tells of a rule that throws", a
   server.rejectAll(false);
   broken = true;
   a.sync.commit(hit());
-  await world.pass(1000);
   await expect(converge(world, app, server)).rejects.toThrow("out of order");
 }, 60_000);
 
