@@ -4,7 +4,7 @@ import { type Definition } from "./definition.ts";
 import { type Decision, type Entry } from "./entry.ts";
 import { type Json } from "./json.ts";
 import { type BaseRecord, type RejectedEvent, type Verdict } from "./log.ts";
-import { dedupeKey, keyOf } from "./materialize.ts";
+import { anewKeys, dedupeKey, keyOf } from "./materialize.ts";
 
 type TakenKey = BaseRecord["keys"][number];
 
@@ -30,6 +30,12 @@ export function createDecided(definition: Definition) {
   const unfit = new Map<string, RejectedEvent>();
   const verdicts = new Map<string, Verdict>();
 
+  function takeKey(it: TakenKey): void {
+    const key = keyOf(it[0], it[1]);
+    baseKeys.set(key, it);
+    taken.set(key, it[2]);
+  }
+
   return {
     taken,
     rejected: rejected as ReadonlyMap<string, RejectedEvent>,
@@ -43,13 +49,12 @@ export function createDecided(definition: Definition) {
       taken.clear();
     },
 
-    take(record: Pick<BaseRecord, "keys" | "rejected" | "duplicates">): void {
-      for (const it of record.keys) {
-        const key = keyOf(it[0], it[1]);
-        baseKeys.set(key, it);
-        taken.set(key, it[2]);
-      }
+    take(record: Pick<BaseRecord, "keys" | "rejected" | "duplicates" | "decided">): void {
+      record.keys.forEach(takeKey);
       for (const it of record.rejected) (isUnfit(it) ? unfit : rejected).set(it.event.id, it);
+      // Whoever has not heard of it, or finds the old event still listed as the one before died, commits it under that very id.
+      for (const id of record.decided ?? [])
+        for (const { name, key } of anewKeys(id)) takeKey([name, key, id]);
       for (const id of record.duplicates ?? []) verdicts.set(id, [id, null, "duplicate"]);
     },
 

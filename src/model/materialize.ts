@@ -5,7 +5,8 @@
  * 2. `update` of a missing row and `create` of an existing id are no changes, and are told (G6, G7).
  * 3. Every resulting row is whole, valid and JSON: a partial row cannot be expressed (G6).
  * 4. An event whose dedupe key is taken is a `duplicate`: no changes, the rest of its unit applies (G7).
- * 5. A unit that is committed anew is a duplicate as a whole, when any of it was committed anew before: ids are keys.
+ * 5. A unit that is committed anew is a duplicate as a whole, when any of it was committed anew before: ids are keys, also where
+ *    a server decides, which remembers ids: what it decided is not shown once more until it says so again.
  */
 import { SyncError } from "../errors.ts";
 import { type Definition, type EventSpec } from "./definition.ts";
@@ -62,6 +63,8 @@ interface Step {
 
 export const keyOf = (name: string, key: string): string => `${name}\n${key}`;
 
+const noKeys: readonly TakenKey[] = [];
+
 /** Stands for the name of an event where a key is the id of one that was committed anew: no event is called so. */
 const anew = "-r";
 
@@ -70,6 +73,10 @@ export const anewId = (id: string): string =>
   id.replace(/(?:-r(\d+))?$/, (_, times: string | undefined) => `${anew}${Number(times ?? 0) + 1}`);
 
 const isAnew = (id: string): boolean => /-r\d+$/.test(id);
+
+/** The key of an event that was committed anew. */
+export const anewKeys = (id: string): readonly TakenKey[] =>
+  isAnew(id) ? [{ name: anew, key: id, id }] : noKeys;
 
 /**
  * Tells whether a value is a part of a payload, which is frozen and ours: such a row need not be copied. It looks where a
@@ -164,17 +171,10 @@ export function coalesceKey(definition: Definition, unit: Unit): string | undefi
   return keyFor(definition, event, "coalesce");
 }
 
-const noKeys: readonly TakenKey[] = [];
-
 /** What an event takes, and counts only if nobody took it before. */
 function takenBy(spec: EventSpec, { id, payload }: Envelope): readonly TakenKey[] {
-  if (spec.dedupe === undefined && !isAnew(id)) return noKeys;
-  return [
-    ...(isAnew(id) ? [{ name: anew, key: id, id }] : []),
-    ...(spec.dedupe === undefined
-      ? []
-      : [{ name: spec.name, key: callKey(spec, "dedupe", payload), id }]),
-  ];
+  if (spec.dedupe === undefined) return anewKeys(id);
+  return [...anewKeys(id), { name: spec.name, key: callKey(spec, "dedupe", payload), id }];
 }
 
 export interface Materializer {

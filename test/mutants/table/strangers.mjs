@@ -514,6 +514,19 @@ export const strangers = [
     named: "G5",
   },
   {
+    id: "tried-again-twice-with-a-server",
+    why: "What a server decided of a commit that was tried again is shown once more when another tab tries it.",
+    breaks: ["G5", "G7"],
+    edits: [
+      [
+        "for (const id of record.decided ?? [])\n        for (const { name, key } of anewKeys(id))",
+        'for (const id of [""])\n        for (const { name, key } of anewKeys(id))',
+      ],
+    ],
+    tests: ["sync/retry.test.ts"],
+    named: "G5",
+  },
+  {
     id: "released-entries-stay",
     why: "Entries of the quarantine that were dealt with come back with the next load.",
     breaks: ["G8"],
