@@ -66,7 +66,9 @@ export async function run(
   } finally {
     process.off("unhandledRejection", note);
   }
-  return { failure, story, counts: world.counts, trace: world.devices.trace };
+  const trace = Array.from(world.devices.trace);
+  world.leave();
+  return { failure, story, counts: world.counts, trace };
 }
 
 /** At most so many runs to make a story short; with a server each takes ten times as long. */
