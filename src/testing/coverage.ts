@@ -1,9 +1,9 @@
 /** Which transitions of a machine real actors took. */
 import { type AnyStateMachine, type InspectionEvent } from "xstate";
 import { namesOf } from "./instrument.ts";
-import { transitionsOf } from "./transitions.ts";
+import { expectNames, transitionsOf } from "./transitions.ts";
 
-/** What was taken of a machine's transitions that have a `meta.tid`. */
+/** What was taken of a machine's transitions. */
 export interface Coverage {
   /** For `inspect`, of as many engines or actors as are watched. */
   inspect(event: InspectionEvent): void;
@@ -24,7 +24,7 @@ function tidsOf(machine: AnyStateMachine, event: InspectionEvent): readonly stri
 }
 
 /**
- * Watches actors of the machine, and of copies of it that `provide` made.
+ * Watches actors of the machine, and of copies of it that `provide` made. Throws where a transition has no `meta.tid` of its own.
  *
  * @example
  * import { coverage } from "sssync/testing";
@@ -43,6 +43,7 @@ function tidsOf(machine: AnyStateMachine, event: InspectionEvent): readonly stri
  * const missed = covered.missed();
  */
 export function coverage(machine: AnyStateMachine): Coverage {
+  expectNames(machine);
   const counts = new Map(transitionsOf(machine).map(({ tid }) => [tid, 0]));
   const missed = (): readonly string[] =>
     Array.from(counts).flatMap(([tid, count]) => (count === 0 ? [tid] : []));

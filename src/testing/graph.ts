@@ -2,6 +2,7 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, getNextTransitions } from "xstate";
 import { getAdjacencyMap } from "xstate/graph";
 import { byText, instrument, textOf } from "./instrument.ts";
+import { expectNames, isFor } from "./transitions.ts";
 
 /** An event as it may happen, with its payload. */
 export interface PathCase {
@@ -121,10 +122,18 @@ function growing(keys: Iterable<string>): string {
 
 /** @internal Walks the machine. Nothing is executed but assignments, guards, and `react`. */
 export function walk(original: AnyStateMachine, options: PathOptions): Graph {
+  expectNames(original);
   const { machine, start, next } = instrument(original);
   const { world = {}, limit = 5000, cases = [] } = options;
+  const stray = cases.find((it) => !machine.events.some((type) => isFor(it.type, type)));
+  if (stray !== undefined)
+    throw new Error(`Expected cases of events that ${machine.id} has, got ${stray.type}`);
   const casesOf = (type: string): readonly PathCase[] => {
-    const own = cases.filter((it) => it.type === type);
+    const own = cases.filter((it) => isFor(it.type, type));
+    if (own.length === 0 && /^(?!xstate\.).*\*$/.test(type))
+      throw new Error(
+        `Expected a case of an event that "${type}" of ${machine.id} is for, got none`,
+      );
     return own.length === 0 ? [{ type }] : own;
   };
   const begun = JSON.stringify(world);
@@ -142,12 +151,21 @@ export function walk(original: AnyStateMachine, options: PathOptions): Graph {
   });
   const identify = options.identify ?? plain;
   const keyOf = ({ snapshot, world: around }: Place): string =>
-    JSON.stringify([snapshot.value, identify(snapshot.context) ?? null, JSON.parse(around)]);
+    JSON.stringify([
+      snapshot.value,
+      identify(snapshot.context) ?? null,
+      JSON.parse(around),
+      // Where history leads.
+      Object.entries(snapshot.historyValue)
+        .toSorted(([a], [b]) => byText(a, b))
+        .map(([id, nodes]) => [id, nodes.map((node) => node.id)]),
+    ]);
   const keys = new Set<string>();
 
   const logic = {
     getInitialSnapshot(scope: Parameters<typeof start>[0]): Place {
       const [snapshot, tids] = start(scope, options.input);
+      if (snapshot.status === "error") throw snapshot.error;
       return { snapshot, world: begun, tids };
     },
     transition(from: Place, event: PathCase, scope: Parameters<typeof start>[0]): Place {
@@ -174,46 +192,55 @@ export function walk(original: AnyStateMachine, options: PathOptions): Graph {
   };
   const eventsOf = ({ snapshot, world: around }: Place): readonly PathCase[] => {
     if (snapshot.status !== "active") return [];
-    const types = new Set(getNextTransitions(snapshot).map(({ eventType }) => eventType));
-    types.delete("");
+    const types = new Set(
+      getNextTransitions(snapshot)
+        .map(({ eventType }) => eventType)
+        // What follows of itself: from nothing, and when all of a state is done.
+        .filter((type) => type !== "" && !type.startsWith("xstate.done.state.")),
+    );
     const state = {
       value: textOf(snapshot.value),
       context: snapshot.context,
       world: JSON.parse(around) as unknown,
     };
-    return Array.from(types)
-      .toSorted(byText)
-      .flatMap(casesOf)
-      .filter((event) => options.filter?.(event, state) ?? true);
+    return Array.from(new Set(Array.from(types).toSorted(byText).flatMap(casesOf))).filter(
+      (event) => options.filter?.(event, state) ?? true,
+    );
   };
 
-  const map = getAdjacencyMap(
-    logic as never,
-    {
-      events(place: Place) {
-        keys.add(keyOf(place));
-        if (keys.size > limit)
-          throw new Error(
-            `Expected at most ${limit} states of ${machine.id}, got more: ${growing(keys)}`,
-          );
-        return eventsOf(place);
-      },
-      serializeState: keyOf,
-      serializeEvent: (event: PathCase) =>
-        JSON.stringify([event.type, cases.indexOf(event), event.title ?? ""]),
-    } as never,
-  ) as unknown as Readonly<
-    Record<
-      string,
+  const explore = () =>
+    getAdjacencyMap(
+      logic as never,
       {
-        readonly state: Place;
-        readonly transitions: Readonly<
-          Record<string, { readonly event: PathCase; readonly state: Place }>
-        >;
-      }
-    >
-  >;
-  putBack(begun);
+        events(place: Place) {
+          keys.add(keyOf(place));
+          if (keys.size > limit)
+            throw new Error(
+              `Expected at most ${limit} states of ${machine.id}, got more: ${growing(keys)}`,
+            );
+          return eventsOf(place);
+        },
+        serializeState: keyOf,
+        serializeEvent: (event: PathCase) =>
+          JSON.stringify([event.type, cases.indexOf(event), event.title ?? ""]),
+      } as never,
+    ) as unknown as Readonly<
+      Record<
+        string,
+        {
+          readonly state: Place;
+          readonly transitions: Readonly<
+            Record<string, { readonly event: PathCase; readonly state: Place }>
+          >;
+        }
+      >
+    >;
+  let map: ReturnType<typeof explore>;
+  try {
+    map = explore();
+  } finally {
+    putBack(begun);
+  }
   const nodes = new Map<string, { readonly value: string; readonly edges: GraphEdge[] }>();
   for (const [key, { state }] of Object.entries(map))
     nodes.set(key, { value: textOf(state.snapshot.value), edges: [] });

@@ -26,6 +26,9 @@ export interface Instrumented {
 
 const action = "sssync.tid";
 
+/** More transitions than one event leads to. */
+const mostRounds = 1000;
+
 type Config = Readonly<Record<string, unknown>>;
 
 /** The name of a transition: its `meta.tid`. */
@@ -96,7 +99,9 @@ export const without = (machine: AnyStateMachine, tid: string): AnyStateMachine 
 
 /** A copy of the machine to be walked: nothing that it does is executed but `assign` and guards. */
 export function instrument(original: AnyStateMachine): Instrumented {
-  const config = withTransitions(original.config as Config, namedAll);
+  // XState itself would go round in circles for ever where `always` does.
+  const options = { maxIterations: mostRounds, ...original.config.options };
+  const config = withTransitions({ ...original.config, options }, namedAll);
   const machine = rebuilt(original, config, { [action]: () => undefined });
   function watched<T>(scope: Scope, run: (scope: Scope) => T): readonly [T, readonly string[]] {
     const tids: string[] = [];

@@ -50,8 +50,9 @@ function waysTo(first: GraphNode): ReadonlyMap<GraphNode, readonly GraphEdge[]> 
 }
 
 /**
- * Paths that together take every transition of the machine that has a `meta.tid`, each on the shortest way there. Nothing of
- * the machine is executed but its guards and assignments. Throws with the names of the transitions that no path reaches.
+ * Paths that together take every transition of the machine, each on the shortest way there. Nothing of the machine is executed
+ * but its guards and assignments. Throws where a transition has no `meta.tid` of its own, and with the names of those that no
+ * path reaches.
  *
  * @example
  * import { edgePaths } from "sssync/testing";

@@ -30,10 +30,39 @@ export const transitionsOf = (
     }),
   );
 
+/** Throws where a transition has no `meta.tid`, or the one of another: nobody could tell whether it was taken. */
+export function expectNames(machine: AnyStateMachine): void {
+  const names = new Set<string>();
+  for (const node of getNodes(machine))
+    for (const transition of transitionsIn(node)) {
+      const tid = tidOf(transition);
+      if (tid === undefined || names.has(tid))
+        throw new Error(
+          `Expected each transition of ${machine.id} to have a meta.tid of its own, got ${tid ?? "none"} of ${transition.eventType || "always"} in ${node.id}`,
+        );
+      names.add(tid);
+    }
+}
+
+/** Whether an event is one that transitions of this type are for: `*` is all, `mouse.*` is `mouse` and `mouse.up`. */
+export const isFor = (event: string, type: string): boolean =>
+  type === event ||
+  (!event.startsWith("xstate.") &&
+    (type === "*" || (type.endsWith(".*") && `${event}.`.startsWith(type.slice(0, -1)))));
+
 /** The root, and all states. */
 const getNodes = (machine: AnyStateMachine): readonly AnyStateNode[] => [
   ...new Set([machine.root as AnyStateNode, ...getStateNodes(machine)]),
 ];
+
+/** What it tries when the event comes, in order: the more is said of the event, the earlier. */
+const answersOf = (node: AnyStateNode, event: string) =>
+  event === ""
+    ? (node.always ?? [])
+    : Array.from(node.transitions)
+        .filter(([type]) => isFor(event, type))
+        .toSorted(([a], [b]) => Number(b === event) - Number(a === event) || b.length - a.length)
+        .flatMap(([, transitions]) => transitions);
 
 /** The states that it is in, itself first, up to the root. */
 function upwards(node: AnyStateNode): readonly AnyStateNode[] {
@@ -53,14 +82,14 @@ export function cellsOf(machine: AnyStateMachine): readonly Cell[] {
     nodes.flatMap((node) => transitionsIn(node).map(({ eventType }) => eventType)),
   );
   return nodes
-    .filter((node) => Object.keys(node.states).length === 0)
+    .filter(({ states, type }) => Object.keys(states).length === 0 && type !== "history")
     .flatMap((node) => {
       const around = upwards(node);
       return Array.from(events)
         .toSorted(byText)
         .map((event) => {
           const tids = around
-            .flatMap((it) => (event === "" ? it.always : it.transitions.get(event)) ?? [])
+            .flatMap((it) => answersOf(it, event))
             .map((transition) => tidOf(transition) ?? "?");
           return { state: node.path.join("."), event: event === "" ? "always" : event, tids };
         })
