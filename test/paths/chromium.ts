@@ -266,7 +266,7 @@ async function createStimuli({ name, rival, subject, keep }: Place): Promise<Sti
         works: other.works,
         term: other.term,
         requested: [],
-        onServer: 0,
+        onServer: [],
       };
     },
     taken: () => subject.run((own) => own.taken()),

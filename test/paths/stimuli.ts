@@ -72,8 +72,8 @@ export interface Reading {
   readonly posted: readonly string[];
   /** Requests that the tab sent since the last reading, in order. */
   readonly requested: readonly RequestKind[];
-  /** How many events the server's log has. */
-  readonly onServer: number;
+  /** The server's log: ids of the rows that its events make, or the name of one that makes none. */
+  readonly onServer: readonly string[];
 }
 
 /** The tab's disk. */
@@ -184,6 +184,10 @@ export type Reply =
   | "stale"
   /** The first event is taken, and then the server stops. */
   | "stopped"
+  /** All of it is done, and the answer does not come back. */
+  | "unheard"
+  /** The server refuses all events of it for good. */
+  | "rejected"
   /** The last page of a snapshot, or one after which there is another. */
   | "snapshot"
   | "first page"

@@ -28,6 +28,8 @@ export interface Model extends PathOptions {
   /** For guards that are replaced. Default: the machine that ships. */
   readonly machine?: AnyStateMachine;
   readonly open?: OpenOptions;
+  /** Transitions that have a path of their own here, which ends with them: elsewhere they are taken for another reason. */
+  readonly ends?: readonly string[];
 }
 
 export interface MachineSuite {
@@ -42,9 +44,7 @@ export interface MachineSuite {
   /** Expects the public side to show what this state means. */
   check(reading: Reading, state: string, step: PathStep): void;
   /** Looks at more when a path is at its end, before the tab is closed. `last`: the last step of it. */
-  atEnd?(stimuli: Stimuli, last: PathStep): Promise<unknown>;
-  /** Transitions that have a path of their own, which ends with them: elsewhere what they do is undone by what comes after. */
-  readonly ends?: readonly string[];
+  atEnd?(stimuli: Stimuli, last: PathStep, model: Model): Promise<unknown>;
   /** Transitions that no stimulus can cause, with the reason. */
   readonly exempt?: Readonly<Record<string, string>>;
 }
@@ -58,7 +58,7 @@ interface Planned {
 }
 
 /** For each transition a path, in the first model that reaches it. */
-function planOf({ machine, models, ends = [], exempt = {} }: MachineSuite): readonly Planned[] {
+function planOf({ machine, models, exempt = {} }: MachineSuite): readonly Planned[] {
   let cover = transitionsOf(machine)
     .map(({ tid }) => tid)
     .filter((tid) => !Object.hasOwn(exempt, tid));
@@ -68,8 +68,7 @@ function planOf({ machine, models, ends = [], exempt = {} }: MachineSuite): read
       edgePaths(model.machine ?? machine, { ...model, cover: tids, unreachable: "any" });
     const paths = find(cover);
     const known = new Set(paths.map(({ name }) => name));
-    const more = ends
-      .filter((tid) => cover.includes(tid))
+    const more = (model.ends ?? [])
       .flatMap((tid) => find([tid]))
       .filter(({ name }) => !known.has(name));
     plan.push(...[...paths, ...more].map((path) => ({ model, path })));
@@ -168,7 +167,7 @@ export async function go(
   }
   all.push(...since);
   const last = path.steps.at(-1);
-  if (last !== undefined) await atEnd?.(stimuli, last);
+  if (last !== undefined) await atEnd?.(stimuli, last, model);
   await expectKept(stimuli);
   return all;
 }

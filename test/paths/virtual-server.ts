@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { defineEvent } from "../../src/index.ts";
 import {
+  type LogEntry,
   type LogPage,
   type PushRequest,
   type PushResponse,
@@ -32,6 +33,7 @@ export function createVirtualServer(world: World) {
     events: { ...todoEvents, archived: defineEvent({ schema: v.object({}) }) },
     authenticate: () => ({ id: "anna" }),
     authorizeSpace: () => true,
+    authorize: () => (refuses ? { code: "app", message: "Refused" } : true),
     limits: { eventBytes: 1000 },
     clock: world.clock,
     random: world.random,
@@ -46,6 +48,7 @@ export function createVirtualServer(world: World) {
   let requested: RequestKind[] = [];
   let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
   let grown = 0;
+  let refuses = false;
   let token = "token";
   /** As the tab was given it last. */
   let cursor: string | null = null;
@@ -107,6 +110,14 @@ export function createVirtualServer(world: World) {
       return await real.fetch(new Request(url, request));
     }
     if (reply === "stopped") return await stopAfterFirst(request);
+    if (reply === "unheard") {
+      await real.fetch(request);
+      throw new TypeError("fetch failed");
+    }
+    if (reply === "rejected") {
+      refuses = true;
+      return await real.fetch(request).finally(() => (refuses = false));
+    }
     if (reply === "snapshot") return Response.json(await snapshotOf(null));
     if (reply === "first page") return Response.json(await snapshotOf("page-2"));
     if (reply === "stale") return Response.json({ ...(await pull(null)), from: "elsewhere" });
@@ -180,9 +191,13 @@ export function createVirtualServer(world: World) {
       requested = [];
       return all;
     },
-    async size(): Promise<number> {
+    /** What the storage of the server says, and not the server. */
+    async log(): Promise<readonly string[]> {
       const { rows } = await storage.read(space, { after: 0, limit: 100_000, size: 1e9 });
-      return rows.length;
+      return rows.map(({ entry }) => {
+        const { name = "", payload } = JSON.parse(entry) as LogEntry;
+        return (payload as { readonly id?: string }).id ?? name;
+      });
     },
     /** Nothing is held any more. */
     async mend(): Promise<void> {

@@ -223,7 +223,7 @@ export async function createVirtual(
         works,
         term: termOf(),
         requested: online.requested(),
-        onServer: await online.size(),
+        onServer: await online.log(),
       };
     },
     taken: async () => await Promise.resolve(tab.taken()),

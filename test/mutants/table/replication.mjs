@@ -249,4 +249,52 @@ export const replication = [
     tests: ["sync/waits.test.ts"],
     named: "cut by a proxy",
   },
+  {
+    id: "sent-again-by-another-id",
+    why: "What got no answer is sent again under another id: what the server took in is there twice.",
+    breaks: ["G5"],
+    edits: [
+      [
+        "schema: definition.schema, events: [...events] };",
+        'schema: definition.schema, events: events.map((it) => remote.attempt > 1 ? { ...it, id: it.id.replace(/^./, "f") } : it) };',
+      ],
+    ],
+    tests: ["paths/replication.test.ts"],
+    paths: ["paths/replication.test.ts"],
+  },
+  {
+    id: "place-without-its-rows",
+    why: "The place in the server's log moves on, and the first row of the page is not written.",
+    breaks: ["G13"],
+    edits: [["const changes = stage.images();", "const changes = stage.images().slice(1);"]],
+    tests: ["paths/replication.test.ts"],
+    paths: ["paths/replication.test.ts"],
+  },
+  {
+    id: "place-moves-before-the-write",
+    why: "The place in the server's log moves on with what is heard, whether it is written or not.",
+    breaks: ["G13"],
+    edits: [
+      [
+        "http.pull(cursor, signal, limit === undefined ? {} : { limit }), ),",
+        'http.pull(ahead ?? cursor, signal, limit === undefined ? {} : { limit }).then((answer) => { if (answer.tag === "ok") ahead = answer.value.cursor; return answer; }), ),',
+      ],
+      [
+        "const pages = createPages(http);",
+        "const pages = createPages(http); let ahead: string | undefined;",
+      ],
+    ],
+    tests: ["paths/replication.test.ts"],
+    paths: ["paths/replication.test.ts"],
+  },
+  {
+    id: "refused-as-accepted",
+    why: "An event that the server refused is decided as if it had been accepted.",
+    breaks: ["G5"],
+    edits: [
+      ["decided.push(id); rejected.push(refusal(event, result.error));", "decided.push(id);"],
+    ],
+    tests: ["paths/replication.test.ts"],
+    paths: ["paths/replication.test.ts"],
+  },
 ];

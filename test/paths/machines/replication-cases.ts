@@ -114,10 +114,10 @@ const late = 10_000_000;
 export const after = (delay: string, state: string): string =>
   `xstate.after.${delay}.replication.on.${state}`;
 
-const results = (count: number): object[] =>
-  Array.from({ length: count }, (_, at) => ({ id: `event-${at}`, status: "accepted", pos: 1 }));
-const pushed = (count: number, rest: object = {}): object =>
-  ok({ epoch, head: 1, results: results(count), ...rest });
+const results = (count: number, status: string): object[] =>
+  Array.from({ length: count }, (_, at) => ({ id: `event-${at}`, status, pos: 1 }));
+const pushed = (count: number, rest: object = {}, status = "accepted"): object =>
+  ok({ epoch, head: 1, results: results(count, status), ...rest });
 
 export const start: readonly Case[] = [
   { type: "handoff.serving" },
@@ -128,6 +128,8 @@ export const start: readonly Case[] = [
 ];
 const pullsOk = done("pull", "ok", { output: ok(page("c", 0)), reply: "ok" });
 const pushesOk = done("push", "ok", { output: pushed(1), reply: "ok" });
+/** The server took it in, and nobody knows. */
+const unheard = done("push", "taken in, and never heard of", { output: offline, reply: "unheard" });
 const pushesTwo = done("push", "ok, two", { output: pushed(2), reply: "ok" });
 const commitOne: Case = { type: "log.grew", title: "a commit", world: { undecided: 1 } };
 const commitTwo: Case = { type: "log.grew", title: "two commits", world: { undecided: 2 } };
@@ -151,12 +153,14 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   pulls: [
     ...wakes,
     { type: broken, title: "the pull has no timer" },
-    ...withWrites(pullsOk),
-    done("pull", "ok, something new", {
-      output: ok(page("d", 1, [entry])),
-      reply: "ok",
-      grows: "known",
-    }),
+    pullsOk,
+    ...withWrites(
+      done("pull", "ok, something new", {
+        output: ok(page("d", 1, [entry])),
+        reply: "ok",
+        grows: "known",
+      }),
+    ),
     done("pull", "not understood", {
       output: ok(page("d", 3, [entry, entry, entry])),
       reply: "ok",
@@ -218,7 +222,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
     retriesWithOne,
     no("pull", "unavailable"),
     ...withWrites(no("push", "unavailable", 60_000)),
-    cut("push"),
+    unheard,
   ],
   live: [
     ...wakes,
@@ -232,6 +236,12 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
       page: { ...page("d", 1, [entry]), from: "c" },
     },
     { type: "live.page", title: "another page over the stream", page: elsewhere },
+  ],
+  unheard: [pullsOk, commitOne, unheard],
+  rejections: [
+    pullsOk,
+    commitOne,
+    done("push", "rejected", { output: pushed(1, {}, "rejected"), reply: "rejected" }),
   ],
   oversize: [
     pullsOk,

@@ -10,6 +10,7 @@ import { replicationMachine } from "../../../src/machines/replication.ts";
 import { type LogPage, type PushRequest, fixedLimits } from "../../../src/protocol/index.ts";
 import { type FaultKind, type PathCase, type PathState } from "../../../src/testing/index.ts";
 import { type RequestKind, type Stimuli } from "../stimuli.ts";
+import { expectInStep, expectSound, kinds } from "./replication-oracles.ts";
 import { type Cause, type MachineSuite, type Model } from "../suite.ts";
 import {
   type Case,
@@ -174,11 +175,15 @@ interface Setting {
   /** Answers that are none, in one path. */
   readonly trouble?: number;
   readonly local?: "adopts" | "stays";
+  readonly ends?: readonly string[];
   /** What the app gives when it is asked for another token. Default: it gives none at all. */
   readonly token?: World["token"];
 }
 
-function modelOf(name: string, { topic = name, local, token, trouble = 2 }: Setting = {}): Model {
+function modelOf(
+  name: string,
+  { topic = name, local, token, ends = [], trouble = 2 }: Setting = {},
+): Model {
   const world: World = {
     undecided: 0,
     cursor: null,
@@ -203,6 +208,7 @@ function modelOf(name: string, { topic = name, local, token, trouble = 2 }: Sett
   return {
     name,
     world,
+    ends,
     limit: 20_000,
     input: {
       owner: createEmptyActor(),
@@ -290,8 +296,6 @@ const reply =
     if (it.world.write === "aborted") await stimuli.disk.release("lead", "aborted");
   };
 
-const kinds: readonly RequestKind[] = ["push", "pull", "wait", "snapshot", "info", "live"];
-
 /** What the status says where the machine rests. */
 const words: readonly (readonly [state: string, shown: readonly SyncStatus["sync"][]])[] = [
   ["off", ["off"]],
@@ -315,6 +319,8 @@ export const replicationSuite: MachineSuite = {
     modelOf("resets", { trouble: 3 }),
     modelOf("pushes"),
     modelOf("recoveries"),
+    modelOf("unheard", { ends: ["replication.backOff"] }),
+    modelOf("rejections", { ends: ["replication.decided"] }),
     modelOf("live", { trouble: 0 }),
     modelOf("the same token", { topic: "tokens", token: "same", trouble: 3 }),
     modelOf("another token", { topic: "tokens", token: "new" }),
@@ -387,7 +393,9 @@ export const replicationSuite: MachineSuite = {
         : server.say({ event: "page", id: "d", data: elsewhere as LogPage }),
   },
 
-  check({ status, commits, onServer, requested }, state, { tids }) {
+  check(reading, state, { tids }) {
+    const { status, commits, onServer, requested } = reading;
+    expectSound(reading);
     const shown = words.find(([part]) => state.startsWith(part))?.[1];
     if (shown !== undefined) expect(shown).toContain(status?.sync);
     const isHindered = /denied|incompatible/.test(state);
@@ -395,8 +403,14 @@ export const replicationSuite: MachineSuite = {
       expect(status?.fault?.code).toMatch(/unauthorized|forbidden|incompatible|adoption/);
     // Whatever the server says, what was committed is on disk.
     for (const { durable } of commits) expect(durable).toBe("resolved");
-    if (tids.includes("replication.decided")) expect(onServer).toBeGreaterThan(0);
+    if (
+      tids.includes("replication.decided") &&
+      commits.every(({ settled }) => settled !== "rejected")
+    )
+      expect(onServer).not.toEqual([]);
     if (state === "off" && tids.every((tid) => tid === "replication.suspended"))
       expect(requested).toEqual([]);
   },
+
+  atEnd: (stimuli, _, model) => expectInStep(stimuli, model),
 };
