@@ -3,12 +3,14 @@ import { expect, test } from "vitest";
 import { event } from "../model/app.ts";
 import { createDisk, openTab } from "./tab.ts";
 
+/** Each row becomes an event. */
+const adopt = (tables: Readonly<Record<string, readonly object[]>>): unknown =>
+  Object.entries(tables).flatMap(([t, rows]) =>
+    rows.map((row) => ({ name: "up", payload: { t, ...row } })),
+  );
+
 test("G1 adoption waits for a commit that takes another one's place, and for what was logged with that one", async () => {
   const disk = createDisk("device");
-  const adopt = (tables: Readonly<Record<string, readonly object[]>>): unknown =>
-    Object.entries(tables).flatMap(([t, rows]) =>
-      rows.map((row) => ({ name: "up", payload: { t, ...row } })),
-    );
   const tab = await openTab(disk, { adopt });
   Object.assign(tab.shared, { server: undefined });
   await tab.lead();
