@@ -62,8 +62,6 @@ export const defaultLimits = {
 
 /** Limits that are the same everywhere. Times in ms. */
 export const fixedLimits = {
-  /** Times that a body may be longer than it was when compressed. */
-  inflation: 10,
   keysPerObject: 1000,
   stringLength: 256 * 1024,
   /** Levels that a message has around a payload or row. */

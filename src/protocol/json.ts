@@ -19,7 +19,16 @@ export interface ParseLimits {
   readonly depth?: number;
   readonly keysPerObject?: number;
   readonly stringLength?: number;
+  /** Halves of surrogate pairs are taken, as escapes: what a server passes on that way comes out as it went in. */
+  readonly halves?: boolean;
 }
+
+/** For what a server says: what it has taken is read as it is. */
+export const answerLimits: ParseLimits = {
+  keysPerObject: Infinity,
+  stringLength: Infinity,
+  halves: true,
+};
 
 const none = (reason: string, path = "$"): { readonly issue: WireIssue } => ({
   issue: { path, reason },
@@ -31,11 +40,11 @@ const half = /\p{Surrogate}/u;
 /** Numbers of a text, with its strings, so that digits in those are none. */
 const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
 
-/** The first whole number of a text that a double does not hold exactly. */
+/** The first whole number of a text that a double does not hold, and that would not be written as it was read. */
 function inexact(text: string): string | undefined {
   for (const [token] of text.matchAll(tokens)) {
-    if (token.length > 15 && /^-?\d+$/.test(token) && BigInt(token) !== BigInt(Number(token)))
-      return token;
+    if (token.length < 16 || !/^-?\d+$/.test(token) || token === String(Number(token))) continue;
+    if (BigInt(token) !== BigInt(Number(token))) return token;
   }
   return undefined;
 }
@@ -64,7 +73,9 @@ function scan(text: string, root: unknown, limits: Required<ParseLimits>): WireI
     if (typeof value === "string") {
       if (value.length > limits.stringLength)
         return `a string of at most ${limits.stringLength} characters, got ${value.length}`;
-      return half.test(value) ? "well-formed Unicode, got half of a surrogate pair" : undefined;
+      return !limits.halves && half.test(value)
+        ? "well-formed Unicode, got half of a surrogate pair"
+        : undefined;
     }
     if (typeof value === "number") {
       if (!Number.isFinite(value)) return "a number that a double holds, got a larger one";
@@ -130,6 +141,7 @@ export function parseJson(body: string | Uint8Array, limits: ParseLimits = {}): 
     depth: limits.depth ?? defaultLimits.depth + fixedLimits.envelopeDepth,
     keysPerObject: limits.keysPerObject ?? fixedLimits.keysPerObject,
     stringLength: limits.stringLength ?? fixedLimits.stringLength,
+    halves: limits.halves ?? false,
   });
   return issue === undefined ? { value } : { issue };
 }

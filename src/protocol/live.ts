@@ -1,6 +1,6 @@
 /** Live streams: `text/event-stream` as it is written and read. Chunks may end anywhere, also within a character. */
 import { decodeLiveEvent } from "./decode.ts";
-import { type WireIssue, parseJson } from "./json.ts";
+import { type WireIssue, answerLimits, parseJson } from "./json.ts";
 import { type LiveEvent } from "./messages.ts";
 
 /** What a stream gave: an event, or a sign of life, or something that is neither, which is to be ignored. */
@@ -55,7 +55,7 @@ export function createLiveParser({ maxLength = 4 * 1024 * 1024 }: LiveParserOpti
     if (skipped)
       return invalid({ path: "$", reason: `Expected at most ${maxLength} characters, got more` });
     if (lines.length === 0) return undefined;
-    const parsed = parseJson(lines.join("\n"), { keysPerObject: Infinity, stringLength: Infinity });
+    const parsed = parseJson(lines.join("\n"), answerLimits);
     if ("issue" in parsed) return invalid(parsed.issue);
     const decoded = decodeLiveEvent({ ...message, data: parsed.value });
     return "value" in decoded ? { kind: "event", event: decoded.value } : invalid(decoded.issue);

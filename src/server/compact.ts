@@ -4,7 +4,9 @@
  */
 import * as v from "valibot";
 import { tablesSchema } from "../protocol/index.ts";
+import { HookFailure } from "./failure.ts";
 import { type Kit } from "./kit.ts";
+import { asRead } from "./readable.ts";
 import { rowsOf } from "./state.ts";
 import { type Compaction, type SpaceHead } from "./storage.ts";
 
@@ -55,8 +57,11 @@ async function readRows(kit: Kit, space: string): Promise<Made | undefined> {
     let made: Made | undefined;
     await options.storage.read(space, { limit: 0, size: 0 }, async (tx, { space: at }) => {
       const data = await kit.deadline().call("snapshot", () => options.snapshot?.(tx, space));
-      const tables = Object.entries(v.parse(tablesSchema, data));
-      made = { pos: at.head, hash: at.hash, tables };
+      const read = asRead(data, 2);
+      const tables = v.safeParse(tablesSchema, "value" in read ? read.value : undefined);
+      if (!tables.success)
+        throw new HookFailure("snapshot", "unavailable", "rows that are not JSON");
+      made = { pos: at.head, hash: at.hash, tables: Object.entries(tables.output) };
     });
     return made;
   }

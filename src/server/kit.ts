@@ -11,6 +11,7 @@ import { systemClock } from "../services/system-clock.ts";
 import { systemRandom } from "../services/system-random.ts";
 import { SyncError } from "../errors.ts";
 import { type Bugs } from "./bugs.ts";
+import { type Closing, createClosing } from "./closing.ts";
 import { type Clock, type Deadline, createDeadline } from "./hooks.ts";
 import { type Hub, createHub } from "./hub.ts";
 import { base64url } from "./hash.ts";
@@ -42,8 +43,8 @@ export interface Kit {
   readonly hub: Hub;
   readonly rate: RateLimiter;
   readonly bugs: Bugs;
-  /** Aborted when the server is about to go: nobody is kept waiting. */
-  readonly closing: AbortController;
+  /** Whether the server is about to go: nobody is kept waiting. */
+  readonly closing: Closing;
   deadline(): Deadline;
   /** A random id. */
   newId(): string;
@@ -106,6 +107,7 @@ export function createKit(options: AnyOptions, bugs: Bugs): Kit {
     if (options.onError === undefined) console.error(`sssync: ${where}`, error);
     else options.onError(error, where);
   };
+  const chance = (): number => new DataView(random.bytes(4).slice().buffer).getUint32(0) / 2 ** 32;
   const states =
     materializers === undefined ? undefined : createStates(definition, options.storage, report);
   return {
@@ -122,10 +124,10 @@ export function createKit(options: AnyOptions, bugs: Bugs): Kit {
     hub: createHub(),
     rate: createRateLimiter(clock, limits.eventsPerMinute),
     bugs,
-    closing: new AbortController(),
+    closing: createClosing(clock, chance),
     deadline: () => createDeadline(clock, limits.requestMs),
     newId: () => base64url(random.bytes(12)),
-    chance: () => new DataView(random.bytes(4).slice().buffer).getUint32(0) / 2 ** 32,
+    chance,
     report,
   };
 }

@@ -12,6 +12,7 @@ import {
   type ByeReason,
   type LiveEvent,
   encodeLiveEvent,
+  fixedLimits,
   heartbeat,
   headers,
   isCursor,
@@ -94,10 +95,14 @@ export function createLive(kit: Kit): Live {
 
   function open(visit: Visit, epoch: string, first: readonly LiveEvent[]): Response {
     const { space, principal, request } = visit;
+    // Here, where nothing is awaited any more: others that came at the same time are counted.
+    kit.closing.check();
+    if ((counts.get(principal.id) ?? 0) >= limits.streams)
+      throw new Failure("rate_limited", { retryAfter: 5000 });
     const now = clock.now();
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-    /** A poke that the reader has not room for yet. */
-    let waiting: Uint8Array | undefined;
+    /** A poke that the reader has not room for yet, with the tags of those before it. */
+    let waiting: Poke | undefined;
     const close = (): void => {
       if (!streams.delete(stream)) return;
       leave();
@@ -129,8 +134,10 @@ export function createLive(kit: Kit): Live {
       },
     };
     const leave = hub.join(space, (head, tags) => {
-      const poke = pokeFor(space, { epoch, head, ...(tags && { tags: [...tags] }) });
-      if (!stream.send(poke)) waiting = poke;
+      const poke = { epoch, head, ...(tags && { tags: [...tags] }) };
+      if (stream.send(pokeFor(space, poke))) return;
+      const all = new Set([...(waiting?.tags ?? []), ...(tags ?? [])]);
+      waiting = { epoch, head, ...(all.size > 0 && { tags: [...all].slice(-fixedLimits.tags) }) };
     });
     const body = new ReadableStream<Uint8Array>(
       {
@@ -142,7 +149,7 @@ export function createLive(kit: Kit): Live {
           stream.unread = 0;
           const poke = waiting;
           waiting = undefined;
-          if (poke !== undefined) stream.send(poke);
+          if (poke !== undefined) stream.send(pokeFor(space, poke));
         },
         cancel: close,
       },
@@ -151,6 +158,7 @@ export function createLive(kit: Kit): Live {
     streams.add(stream);
     counts.set(principal.id, (counts.get(principal.id) ?? 0) + 1);
     request.signal.addEventListener("abort", close);
+    if (request.signal.aborted) close();
     timer ??= clock.setTimeout(tick, period);
     return new Response(body, {
       headers: {
@@ -172,8 +180,6 @@ export function createLive(kit: Kit): Live {
   async function handle(visit: Visit): Promise<Response> {
     const { request, space, principal } = visit;
     checkSchema(kit, request);
-    if ((counts.get(principal.id) ?? 0) >= limits.streams)
-      throw new Failure("rate_limited", { retryAfter: 5000 });
     const text = request.headers.get(headers.lastEventId);
     if (text !== null && !isCursor(text))
       throw new Failure("bad_request", {

@@ -13,7 +13,7 @@ type Awaitable<T> = T | Promise<T>;
 
 /** Who asks. Your own object: roles and the like that `authenticate` looked up go along to the other hooks. */
 export interface Principal {
-  /** Stable: a client's database belongs to it. At most 256 characters. */
+  /** Stable: a client's database belongs to it. 1 to 256 characters. */
   readonly id: string;
   /** ms since the epoch. From then on requests are answered `token_expired`, and live streams end. */
   readonly expiresAt?: number;
@@ -85,7 +85,7 @@ export interface SyncServerOptions<
   readonly storage: Storage<Tx>;
   /** The same definitions as the client's: schema, version, `upcast`, `dedupe`. */
   readonly events: E;
-  /** Who asks; `null`: nobody that is known (401). Runs first, before anything of the request is read. */
+  /** Who asks; `null`: nobody that is known (401), and so undefined. Runs first, before anything of the request is read. */
   authenticate(request: Request): Awaitable<P | null>;
   /** The space that a name stands for, as `me` for the principal's own. Default: itself. */
   spaceFor?(principal: P, space: string): string;

@@ -132,7 +132,7 @@ function waitFor({ hub, clock, closing }: Kit, space: string, signal: AbortSigna
   };
   const leave = hub.join(space, hear);
   signal.addEventListener("abort", hear);
-  closing.signal.addEventListener("abort", hear);
+  const stay = closing.tell(hear);
   return {
     async news(ms) {
       let timer: unknown;
@@ -147,7 +147,7 @@ function waitFor({ hub, clock, closing }: Kit, space: string, signal: AbortSigna
     leave() {
       leave();
       signal.removeEventListener("abort", hear);
-      closing.signal.removeEventListener("abort", hear);
+      stay();
     },
   };
 }
@@ -167,7 +167,7 @@ export async function handlePull(kit: Kit, visit: Visit): Promise<Response> {
     for (;;) {
       const page = await readPage(kit, space, place, limit);
       const left = until - clock.now();
-      if (!page.isEmpty || left <= 0 || request.signal.aborted || kit.closing.signal.aborted)
+      if (!page.isEmpty || left <= 0 || request.signal.aborted || kit.closing.isOn)
         return json(page.text);
       await waiter.news(left);
     }

@@ -1,19 +1,26 @@
 /** `POST {space}/push`: events of a client come in, a decision on each goes out. */
+import * as v from "valibot";
 import {
   type EventResult,
   type PushRequest,
+  type Rejection,
   type WireAction,
   type WireError,
   decodePushRequest,
   headers,
+  isSpace,
+  parseJson,
+  pushEventSchema,
 } from "../protocol/index.ts";
 import { SyncError } from "../errors.ts";
+import { show } from "../model/json.ts";
 import { describe, readBody } from "./body.ts";
 import { type Accepted, type Client, type Decided, type Rules, decide, stopOf } from "./decide.ts";
 import { Failure, HookFailure } from "./failure.ts";
 import { type Kit, type Visit } from "./kit.ts";
 import { type Principal } from "./options.ts";
 import { type Prepared, prepare } from "./prepare.ts";
+import { asRead, isPrincipalId } from "./readable.ts";
 import { type State } from "./state.ts";
 import { type Decision, type PushFound } from "./storage.ts";
 
@@ -36,8 +43,8 @@ function entryText(
   by: string | undefined,
   client?: string,
 ): string {
-  const { id, seq, name, v, payload, at, tx } = event;
-  const what = deliver === "actions" ? {} : { name, v, payload };
+  const { id, seq, name, payload, at, tx } = event;
+  const what = deliver === "actions" ? {} : { name, v: event.v, payload };
   const whose = client === undefined ? {} : { client, seq };
   return JSON.stringify({ pos, id, ...whose, ...what, actions, at, ts, by, tx });
 }
@@ -98,11 +105,10 @@ function rulesFor(
       const { code, message, data } = verdict ?? {};
       if (code !== "forbidden" && code !== "conflict" && code !== "app")
         throw new HookFailure("authorize", "unavailable", "neither true nor a refusal");
-      const more = {
-        ...(message === undefined ? {} : { message }),
-        ...(data === undefined ? {} : { data }),
-      };
-      return { status: "rejected", error: { code, ...more } };
+      const error = asRead({ code, message, data }, 1);
+      if ("issue" in error || typeof (message ?? "") !== "string")
+        throw new HookFailure("authorize", "unavailable", "a refusal that is not JSON");
+      return { status: "rejected", error: error.value as Rejection };
     },
     materialize(unit): readonly (readonly WireAction[] | undefined)[] | undefined {
       stepBack();
@@ -206,7 +212,8 @@ const accepted = (results: readonly EventResult[]): number =>
 export async function handlePush(kit: Kit, visit: Visit): Promise<Response> {
   const { limits, definition, schema } = kit;
   const { request, space, principal, notes } = visit;
-  const { value, size } = await readBody(request, { bytes: limits.bodyBytes });
+  const sent = readBody(request, { bytes: limits.bodyBytes });
+  const { value, size } = await kit.closing.receive(sent);
   const body = decodeRequest(kit, value);
   checkSchema(kit, request, body.schema);
   if (body.events.length > limits.batchEvents)
@@ -216,7 +223,8 @@ export async function handlePush(kit: Kit, visit: Visit): Promise<Response> {
   const preparing = { definition, schema, size, eventBytes: limits.eventBytes };
   const events = body.events.map((event) => prepare(event, preparing));
   const client = { id: body.client, owner: principal.id };
-  const where = { space, principal, deadline: visit.deadline, by: principal.id };
+  // Anew: who sends slowly takes no time from the hooks.
+  const where = { space, principal, deadline: kit.deadline(), by: principal.id };
   const { epoch, head, results, stopped } = await decidePrefix(kit, where, { client, events });
   notes.events = events.length;
   notes.accepted = accepted(results);
@@ -230,10 +238,19 @@ export async function handlePush(kit: Kit, visit: Visit): Promise<Response> {
 export interface OwnEvent {
   readonly name: string;
   readonly payload: unknown;
-  /** The same id again is the same event: it has an effect once. Default: a random one. */
+  /** 8 to 64 letters, digits, `_` or `-`. The same id again is the same event: it has an effect once. Default: a random one. */
   readonly id?: string;
   /** ms since the epoch. Default: now. */
   readonly at?: number;
+}
+
+/** Why an event of the server's own cannot be in a log: what others send is held to the same. */
+function whyNot(event: object, { refused }: Prepared): string | undefined {
+  if (refused !== undefined) return refused.message ?? refused.code;
+  const shape = v.safeParse(pushEventSchema, event);
+  if (!shape.success) return `${v.getDotPath(shape.issues[0])}: ${shape.issues[0].message}`;
+  const parsed = parseJson(JSON.stringify(event));
+  return "issue" in parsed ? describe(parsed.issue) : undefined;
 }
 
 /** Appends events as one commit. */
@@ -244,20 +261,22 @@ export async function append(
   by: string | undefined,
 ): Promise<readonly EventResult[]> {
   const { definition, schema, limits, clock } = kit;
+  if (!isSpace(space) || !(by === undefined || isPrincipalId(by)))
+    throw new SyncError(
+      "config",
+      `Expected the name of a space and of an author, got ${show(space)} and ${show(by)}`,
+    );
   const tx = list.length > 1 ? { tx: kit.newId() } : {};
   const preparing = { definition, schema, size: Infinity, eventBytes: limits.eventBytes };
   const events = list.map(({ name, payload, id = kit.newId(), at = clock.now() }) => {
-    const v = definition.events.get(name)?.version ?? 1;
-    return prepare({ id, seq: 0, name, v, payload, at, ...tx }, preparing);
+    const version = definition.events.get(name)?.version ?? 1;
+    const event = { id, seq: 1, name, v: version, payload, at, ...tx };
+    const prepared = prepare(event, preparing);
+    const wrong = whyNot(event, prepared);
+    if (wrong === undefined) return prepared;
+    const code = prepared.refused?.code === "unknown_event" ? "unknown_event" : "invalid_payload";
+    throw new SyncError(code, `Expected a valid "${name}", got: ${wrong}`);
   });
-  for (const { name, refused } of events) {
-    if (refused === undefined) continue;
-    const code = refused.code === "unknown_event" ? "unknown_event" : "invalid_payload";
-    throw new SyncError(
-      code,
-      `Expected a valid "${name}", got: ${refused.message ?? refused.code}`,
-    );
-  }
   const where = { space, deadline: kit.deadline(), by };
   return (await decideBatch(kit, where, { events })).results;
 }

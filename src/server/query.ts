@@ -4,9 +4,16 @@
  */
 import { type RowOf, type TableSchemas } from "../model/definition.ts";
 import { type Row } from "../model/log.ts";
-import { type WireAction, type WireRow, headers, isCursor } from "../protocol/index.ts";
+import {
+  type WireAction,
+  type WireRow,
+  decodeSyncResponse,
+  headers,
+  isCursor,
+} from "../protocol/index.ts";
+import { describe } from "./body.ts";
 import { cursorAt, readCursor } from "./cursors.ts";
-import { Failure } from "./failure.ts";
+import { Failure, HookFailure } from "./failure.ts";
 import { digest } from "./hash.ts";
 import { type Kit, type Visit } from "./kit.ts";
 import { type Principal } from "./options.ts";
@@ -73,9 +80,21 @@ async function readOnce(
       return found;
     };
     const context = { request, url, principal, space, rows: rows as never, tx };
-    read = { at, answer: await deadline.call("query", () => handler(context)) };
+    const answer = await deadline.call("query", () => handler(context));
+    read = { at, answer: expectAnswer(answer) };
   });
   return read;
+}
+
+const modeOf = (data: unknown): "actions" | "snapshot" =>
+  Array.isArray(data) ? "actions" : "snapshot";
+
+/** An answer that no client can read is trouble of the app, which is to hear of it. */
+function expectAnswer(answer: QueryAnswer | undefined): QueryAnswer {
+  const decoded = decodeSyncResponse({ ...answer, mode: modeOf(answer?.data) });
+  if ("value" in decoded && answer !== undefined) return answer;
+  const reason = "issue" in decoded ? describe(decoded.issue) : "no answer";
+  throw new HookFailure("query", "unavailable", reason);
 }
 
 /** Refuses to answer from before a place that the client knows. */
@@ -104,8 +123,8 @@ export async function handleQuery(
   const { at, answer } = read;
   checkAfter(visit, at);
   const { data, tags, removed } = answer;
-  const mode = Array.isArray(data) ? "actions" : "snapshot";
-  const text = JSON.stringify(data);
+  const mode = modeOf(data);
+  const text = await visit.deadline.call("query", () => JSON.stringify(data));
   const etag = `"${digest(JSON.stringify([mode, text, tags, removed]), 16)}"`;
   const token = cursorAt(visit.space, at.epoch, at.head, at.hash);
   const common = {

@@ -9,7 +9,7 @@ import {
 } from "../protocol/index.ts";
 import { compact, newEpoch } from "./compact.ts";
 import { type Bugs, noBugs } from "./bugs.ts";
-import { Failure } from "./failure.ts";
+import { Failure, HookFailure } from "./failure.ts";
 import { type Deadline } from "./hooks.ts";
 import { type AnyOptions, type Kit, type Visit, createKit } from "./kit.ts";
 import { type Live, createLive } from "./live.ts";
@@ -17,6 +17,7 @@ import { type Principal, type SyncServerOptions } from "./options.ts";
 import { handlePull, handleSnapshot } from "./pull.ts";
 import { type OwnEvent, append, handlePush } from "./push.ts";
 import { type QueryHandler, handleQuery } from "./query.ts";
+import { isPrincipalId } from "./readable.ts";
 import { failureResponse, finish, preflight } from "./respond.ts";
 
 /** A server: give `fetch` to whatever speaks HTTP. */
@@ -34,7 +35,7 @@ export interface SyncServer<
   query(handler: QueryHandler<P, T, Tx>): (request: Request, space: string) => Promise<Response>;
   /**
    * Appends events of the server itself, as one commit that no permission is needed for. `as` says whose they are. Throws
-   * `SyncError` (`unknown_event`, `invalid_payload`).
+   * `SyncError` (`unknown_event`, `invalid_payload`; `config` for a space or an author that cannot be).
    */
   append(
     space: string,
@@ -52,7 +53,7 @@ export interface SyncServer<
   poke(space: string, tags?: readonly string[]): Promise<void>;
   /** Asks `authorizeSpace` again for live readers, of a space or of all: call it when permissions have changed. */
   recheck(space?: string): Promise<void>;
-  /** Ends live streams and long polls, and refuses new requests; resolves when those under way are answered. */
+  /** Ends live streams and long polls, refuses new requests and slow bodies; resolves when those under way are answered. */
   drain(): Promise<void>;
   /** Live streams that are open. */
   readonly streams: number;
@@ -119,8 +120,13 @@ async function admit(
 ): Promise<Visit> {
   const { options, clock } = kit;
   const deadline = kit.deadline();
-  const principal = await deadline.call("authenticate", () => options.authenticate(request));
+  const found = await deadline.call("authenticate", () => options.authenticate(request));
+  // Undefined, too: what a `Map` gives for a token that it does not have.
+  const principal = found ?? null;
   if (principal === null) throw new Failure("unauthorized");
+  // It stands in the log.
+  if (!isPrincipalId(principal.id))
+    throw new HookFailure("authenticate", "unavailable", "no id of 1 to 256 characters");
   notes.principal = principal.id;
   if ((principal.expiresAt ?? Infinity) <= clock.now()) throw new Failure("token_expired");
   const name = decode(route.space ?? "");
@@ -154,11 +160,6 @@ function decode(part: string): string {
   }
 }
 
-function refuseWhenClosing(kit: Kit): void {
-  if (kit.closing.signal.aborted)
-    throw new Failure("unavailable", { retryAfter: Math.ceil(kit.chance() * 5000) });
-}
-
 async function answer(kit: Kit, live: Live, request: Request, notes: Notes): Promise<Response> {
   const url = new URL(request.url);
   const route = routeOf(url.pathname);
@@ -167,7 +168,7 @@ async function answer(kit: Kit, live: Live, request: Request, notes: Notes): Pro
   if (request.method !== (route.endpoint === "push" ? "POST" : "GET"))
     throw new Failure("method_not_allowed");
   checkProtocol(request);
-  refuseWhenClosing(kit);
+  kit.closing.check();
   if (route.endpoint === "info") return Response.json(info(kit));
   const visit = await admit(kit, request, url, route, notes);
   if (route.endpoint === "push") return handlePush(kit, visit);
@@ -244,7 +245,7 @@ export function createFaultyServer<
         respond(request, async (notes) => {
           notes.endpoint = "query";
           if (request.method !== "GET") throw new Failure("method_not_allowed");
-          refuseWhenClosing(kit);
+          kit.closing.check();
           const url = new URL(request.url);
           const visit = await admit(kit, request, url, { endpoint: "query", space }, notes);
           return handleQuery(kit, visit, handler as unknown as AnyHandler);
@@ -259,7 +260,7 @@ export function createFaultyServer<
     },
     recheck: live.recheck,
     async drain() {
-      kit.closing.abort();
+      kit.closing.begin();
       live.close();
       await Promise.all(pending);
       stop();

@@ -6,6 +6,9 @@
  * - A single parameter that is an object is taken for named parameters, and one that it does not know ends the process:
  *   parameters are always passed as one array, and only of kinds that SQLite has.
  * - `BEGIN` and `COMMIT` as prepared statements do nothing after the first time: they are `exec`uted.
+ * - `run` of a statement that gives rows (`RETURNING`) leaves it open, after which no transaction of the connection can end:
+ *   such a statement is read to its end.
+ * - A row of `get` has a member `_metadata`, which is not the app's.
  * - Another writer (`SQLITE_BUSY`), no space (`SQLITE_FULL`), a disk that fails (`SQLITE_IOERR`).
  */
 import { SyncError } from "../errors.ts";
@@ -14,6 +17,8 @@ import { SyncError } from "../errors.ts";
 export type SqlValue = string | number | bigint | null | Uint8Array;
 
 interface Statement {
+  /** Whether it gives rows. */
+  readonly reader: boolean;
   run(parameters: readonly SqlValue[]): { readonly changes: number };
   get(parameters: readonly SqlValue[]): unknown;
   all(parameters: readonly SqlValue[]): unknown[];
@@ -66,12 +71,20 @@ function wrap(connection: Connection): Database {
     }
     return statement;
   };
+  const changes = (): number =>
+    (prepared("select total_changes() as n").get([]) as { readonly n: number }).n;
   return {
     get inTransaction() {
       return connection.inTransaction;
     },
     exec: (sql) => void connection.exec(sql),
-    run: (sql, ...parameters) => prepared(sql).run(parameters).changes,
+    run(sql, ...parameters) {
+      const statement = prepared(sql);
+      if (!statement.reader) return statement.run(parameters).changes;
+      const before = changes();
+      statement.all(parameters);
+      return changes() - before;
+    },
     get: (sql, ...parameters) => prepared(sql).get(parameters) as Row | undefined,
     all: (sql, ...parameters) => prepared(sql).all(parameters) as Row[],
     close() {

@@ -107,7 +107,13 @@ function lend(db: Database): { readonly tx: SqliteTx; revoke(): void } {
   return {
     tx: {
       run: (sql, ...parameters) => use(() => db.run(sql, ...checkValues(parameters))),
-      get: (sql, ...parameters) => use(() => db.get(sql, ...checkValues(parameters))),
+      get: (sql, ...parameters) =>
+        use(() => {
+          const row = db.get(sql, ...checkValues(parameters));
+          if (row === undefined) return undefined;
+          const { _metadata: _, ...own } = row;
+          return own;
+        }),
       all: (sql, ...parameters) => use(() => db.all(sql, ...checkValues(parameters))),
     },
     revoke: () => {
@@ -130,6 +136,12 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
     prepareConnection(db);
     return db;
   };
+  /** For hooks that read: one that writes is told so. */
+  const connectToRead = (): Database => {
+    const db = connect();
+    db.exec("pragma query_only = on");
+    return db;
+  };
   const writer = connect();
   const store = prepareTables(writer, () => crypto.randomUUID());
   const reader = connect();
@@ -138,6 +150,17 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
   const watchers = new Set<Parameters<Storage["watch"]>>();
   let closed = false;
   let timer: ReturnType<typeof setInterval> | undefined;
+
+  /** Of a read that has ended. One whose transaction cannot be ended must not keep the file locked. */
+  function giveBack(db: Database): void {
+    try {
+      if (db.inTransaction) db.exec("commit");
+      if (idle.length < 4 && !closed) return void idle.push(db);
+    } catch {
+      // Closed below, which ends it.
+    }
+    return db.close();
+  }
 
   async function begin(): Promise<void> {
     for (let waited = 0, step = 1; ; step = Math.min(50, step * 2)) {
@@ -267,7 +290,7 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
     async read(space, want, use) {
       const look = (db: Database): ReadFound => readSpace(db, findSpace(db, store, space), want);
       if (use === undefined) return reading(reader, () => look(reader));
-      const db = idle.pop() ?? connect();
+      const db = idle.pop() ?? connectToRead();
       const { tx, revoke } = lend(db);
       try {
         db.exec("begin");
@@ -276,9 +299,7 @@ export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
         return found;
       } finally {
         revoke();
-        if (db.inTransaction) db.exec("commit");
-        if (idle.length < 4 && !closed) idle.push(db);
-        else db.close();
+        giveBack(db);
       }
     },
     async heads(spaces) {

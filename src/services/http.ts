@@ -34,6 +34,7 @@ import {
 } from "../protocol/index.ts";
 import { bytesOf } from "../protocol/bytes.ts";
 import { atMostADay } from "../protocol/http.ts";
+import { answerLimits } from "../protocol/json.ts";
 import { type Answer } from "../model/verdict.ts";
 import { type ClockPort, type NetworkPort } from "./ports.ts";
 
@@ -208,8 +209,8 @@ export function createHttp(options: HttpOptions): Http {
     const { ok, status } = response;
     const retryAfter = retryAfterOf(response.headers.get("retry-after"), clock.now());
     const bytes = await bytesOf(response.body, mostBytes);
-    const limits = { keysPerObject: Infinity, stringLength: Infinity };
-    const parsed = bytes !== undefined && isJson(response) ? parseJson(bytes, limits) : undefined;
+    const parsed =
+      bytes !== undefined && isJson(response) ? parseJson(bytes, answerLimits) : undefined;
     const value = parsed !== undefined && "value" in parsed ? parsed.value : undefined;
     if (ok || (typeof value === "object" && value !== null && also?.(status, value) === true)) {
       if (bytes === undefined) return { tag: "invalid", reason: "an answer that is too long" };

@@ -16,6 +16,8 @@ describe("JSON of strangers", () => {
       `{"id":"123456789012345678901234567890","n":9007199254740992}`,
       { id: "123456789012345678901234567890", n: 2 ** 53 },
     ],
+    // As JSON.stringify writes them: not to the last digit, but read again they are the same.
+    [JSON.stringify([2 ** 60, -(2 ** 64), 1e21]), [2 ** 60, -(2 ** 64), 1e21]],
   ])("comes out as it went in: %s", (text, value) => {
     expect(parseJson(text)).toEqual({ value });
     expect(parseJson(new TextEncoder().encode(text))).toEqual({ value });
@@ -47,6 +49,13 @@ describe("JSON of strangers", () => {
     ["nothing", "", "$"],
   ])("refuses %s", (_, text, path) => {
     expect(pathOf(parseJson(text))).toBe(path);
+  });
+
+  test("takes halves of pairs where it is told to, as escapes", () => {
+    expect(parseJson(`{"\\ude00":"\\ud83d"}`, { halves: true })).toEqual({
+      value: { "\ude00": "\ud83d" },
+    });
+    expect(pathOf(parseJson(`{"__proto__":"\\ud83d"}`, { halves: true }))).toBe("$.__proto__");
   });
 
   test("refuses bytes that are not UTF-8", () => {

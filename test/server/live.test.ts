@@ -23,6 +23,39 @@ async function open(server: SyncServer, path: string, headers: Record<string, st
   };
 }
 
+test("counts the streams of a principal that are opened at the same time", async () => {
+  const server = serve({ limits: { streams: 2 } });
+  const all = [1, 2, 3, 4].map(() => server.fetch(request("one/live")));
+  const statuses = (await Promise.all(all)).map(({ status }) => status);
+  expect(statuses).toEqual([200, 200, 429, 429]);
+});
+
+test("keeps no stream of a reader who left before it was opened", async () => {
+  const left = new AbortController();
+  const server = serve({
+    authorizeSpace: () => {
+      left.abort();
+      return true;
+    },
+  });
+  await server.fetch(new Request(request("one/live"), { signal: left.signal }));
+  expect(Reflect.get(server, "streams")).toBe(0);
+});
+
+test("keeps the tags of pokes that a slow reader has not room for", async () => {
+  const server = serve();
+  const response = await server.fetch(request("one/live"));
+  // As much as is kept for who does not read.
+  const long = "a".repeat(128);
+  for (let count = 0; count < 40; count += 1) await server.poke("one", [long]);
+  for (const tag of ["b", "c", "b"]) await server.poke("one", [tag]);
+  await server.poke("one");
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  let text = "";
+  while (!text.includes(`"b"`)) text += new TextDecoder().decode((await reader.read()).value);
+  expect(text).toContain(`"tags":["${long}","b","c"]`);
+});
+
 test("says hello first, and pokes readers of the space that was written to", async () => {
   const server = serve();
   const { add, push } = createWriter();

@@ -8,7 +8,7 @@ import { build } from "vite";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { nextHash } from "../../src/server/hash.ts";
 import { loadDriver } from "../../src/server/sqlite-database.ts";
-import { type SqliteStorage, sqlite } from "../../src/server/sqlite.ts";
+import { type SqliteStorage, type SqliteTx, sqlite } from "../../src/server/sqlite.ts";
 import { call, createWriter, serve } from "./app.ts";
 
 let folder = "";
@@ -257,4 +257,35 @@ test("takes the transaction from a hook that comes too late", async () => {
     return undefined;
   });
   await expect(bad).rejects.toThrow("Expected a value of SQLite, got object");
+});
+
+test("goes on after a statement of the app that gives rows", async () => {
+  const storage = await open(newFile());
+  const write = async (run: (tx: SqliteTx) => unknown): Promise<unknown> => {
+    let given: unknown;
+    await storage.push("one", { ids: [], keys: [], writes: true }, async ({ tx }) => {
+      given = run(tx);
+      return undefined;
+    });
+    return given;
+  };
+  await write((tx) => tx.run("create table own(a)"));
+  const insert = "insert into own values (1), (2) returning a";
+  expect(await write((tx) => tx.run(insert))).toBe(2);
+  expect(await write((tx) => tx.run("select a from own"))).toBe(0);
+  expect(await write((tx) => tx.run("pragma user_version"))).toBe(0);
+  // A row has the columns that were asked for.
+  expect(await write((tx) => tx.get("select a from own"))).toEqual({ a: 1 });
+  expect(await write((tx) => tx.get("select a from own where a = 3"))).toBeUndefined();
+  expect(await write((tx) => tx.run("update own set a = 3"))).toBe(2);
+});
+
+test("lets hooks that read write nothing, and keeps no lock of theirs", async () => {
+  const storage = await open(newFile());
+  const read = storage.read("one", { limit: 0, size: 0 }, async (tx) => {
+    tx.run("create table own(a)");
+  });
+  await expect(read).rejects.toThrow("readonly");
+  const { add, push } = createWriter();
+  expect(await push(serve({ storage }), "one", [add("a")])).toMatchObject({ status: 200 });
 });

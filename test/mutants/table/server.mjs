@@ -198,4 +198,77 @@ export const server = [
     edits: [["if ((principal.expiresAt ?? Infinity) <= clock.now())", "if (false)"]],
     tests: ["server/http.test.ts"],
   },
+  {
+    id: "unreadable-event-appended",
+    why: "An event of the server's own is appended that no client can read: all readers of the space stand before it for good.",
+    breaks: ["G12"],
+    edits: [
+      [
+        "if (wrong === undefined) return prepared;",
+        "if (prepared.refused === undefined) return prepared;",
+      ],
+    ],
+    tests: ["server/given.test.ts"],
+    named: "appends nothing",
+  },
+  {
+    id: "any-principal",
+    why: "An id of a principal that is a number gets into the log, which no client can read from there on.",
+    breaks: ["G12"],
+    edits: [["if (!isPrincipalId(principal.id))", "if (!isPrincipalId(String(principal.id)))"]],
+    tests: ["server/given.test.ts"],
+    named: "lets nobody in",
+  },
+  {
+    id: "any-refusal",
+    why: "A refusal is remembered that no client can read: what it is about is sent again for ever.",
+    breaks: ["G5", "G12"],
+    edits: [
+      [
+        "const error = asRead({ code, message, data }, 1);",
+        "const error = code ? { value: { code, message, data } } : asRead(code, 1);",
+      ],
+    ],
+    tests: ["server/given.test.ts"],
+    named: "no refusal",
+  },
+  {
+    id: "slow-sender-keeps-the-server",
+    why: "A server that is about to go waits for who does not send the end of a request.",
+    breaks: ["G12"],
+    edits: [["stay = tell(() => reject(goingAway()));", "stay = tell(() => void goingAway);"]],
+    tests: ["server/closing.test.ts"],
+    named: "who sends slowly",
+    hangs: "a server that waits for ever is what is wrong",
+  },
+  {
+    id: "endless-body",
+    why: "A body may take as long as it likes.",
+    breaks: ["G12"],
+    edits: [[`reject(new Failure("timeout", { retryAfter: 1000 }));`, "void reject;"]],
+    tests: ["server/closing.test.ts"],
+    named: "waits for a body",
+    hangs: "an answer that never comes is what is wrong",
+  },
+  {
+    id: "streams-counted-too-early",
+    why: "Streams that are opened at the same time are not counted.",
+    breaks: ["G12"],
+    edits: [
+      [
+        "if ((counts.get(principal.id) ?? 0) >= limits.streams)",
+        "if ((counts.get(principal.id) ?? 0) >= limits.streams * 2)",
+      ],
+    ],
+    tests: ["server/live.test.ts"],
+    named: "at the same time",
+  },
+  {
+    id: "statement-left-open",
+    why: "A statement of the app that gives rows is left open: nothing is stored from there on.",
+    breaks: ["G5"],
+    edits: [["if (!statement.reader) return", "if (String(statement.reader)) return"]],
+    tests: ["server/sqlite-faults.test.ts"],
+    named: "gives rows",
+  },
 ];

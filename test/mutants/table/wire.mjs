@@ -66,4 +66,18 @@ export const wire = [
     ],
     tests: ["protocol/live.test.ts"],
   },
+  {
+    id: "half-refused-from-a-server",
+    why: "Half of a character that a server gives makes a page unreadable: the device stands before it for good.",
+    breaks: ["G12", "G13"],
+    edits: [["return !limits.halves && half.test(value)", "return half.test(value)"]],
+    tests: ["protocol/json.test.ts", "server/given.test.ts"],
+  },
+  {
+    id: "large-number-refused",
+    why: "A number above 2^53 is refused that would come out as it went in.",
+    breaks: ["G5"],
+    edits: [["|| token === String(Number(token))) continue;", ") continue;"]],
+    tests: ["protocol/json.test.ts"],
+  },
 ];
