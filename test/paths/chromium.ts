@@ -13,7 +13,7 @@
  * | a connection that is closed  | a gate before the port                                 | what CDP closes by force it deletes                                                            |
  * | a lock refused, or told late | a gate before the port                                 | no page that is alive is refused a lock                                                        |
  * | a port that throws           | a gate before the port                                 | it would be a bug of the browser                                                               |
- * | visibility                   | `document`                                             | windows of a headless browser do not cover each other                                          |
+ * | visibility                   | `document`                                             | tried: a page that CDP freezes is hidden as well, and stays so: one event would be two         |
  * | the end of a path's tab      | lifecycle events are kept from it, then it is reloaded | a crash costs a process; to the engine it is the same                                          |
  */
 import { mkdtemp, rm } from "node:fs/promises";

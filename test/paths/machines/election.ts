@@ -121,7 +121,16 @@ export const electionSuite: MachineSuite = {
     "xstate.error.actor.beat": { ahead: ({ time }) => time.breakNext(2000) },
   },
 
-  check({ status, lock, posted }, state, { tids }) {
+  check({ status, lock, posted, queues }, state, { event, tids }) {
+    // A page that leaves takes no lock along, and no request for one; whoever lost it, or was refused, waits before it asks.
+    if (/^(page\.leaving|lock\.lost|term\.lost|election\.retire)$/.test(event.type))
+      expect([lock === "tab", queues]).toEqual([false, false]);
+    if (
+      event.type === "page.returned" &&
+      status?.phase === "ready" &&
+      state.startsWith("candidate")
+    )
+      expect(queues).toBe(true);
     const leads = state === "leader" || state === "lockless.leading";
     expect(status?.role === "leader").toBe(leads);
     expect(lock === "tab").toBe(state === "leader");

@@ -9,6 +9,8 @@ import { type MachineSuite, type Model } from "../suite.ts";
 interface World {
   /** Attempts to open that are not answered, and would be taken if they were. */
   waiting: number;
+  /** How often it began to open since there was a connection. */
+  tries: number;
   /** In `opening`: there was a second attempt. */
   second: boolean;
   /** The handle throws when it is closed. */
@@ -32,6 +34,7 @@ const dropping = new Set(["losing", "outdated"]);
 function modelOf(name: string, memory: boolean): Model {
   const world: World = {
     waiting: 0,
+    tries: 0,
     second: false,
     broken: false,
     memory: false,
@@ -71,7 +74,9 @@ function modelOf(name: string, memory: boolean): Model {
       const { attempts, losses } = context as Context;
       if (tids.includes("storage.openSecond")) Object.assign(world, { second: true });
       else if (to === "opening") world.second = false;
+      if (to === "opening" && from !== to) world.tries = Math.min(world.tries + 1, 5);
       if (to === "open") world.loaded = true;
+      if (to === "open" && !world.memory) world.tries = 0;
       if (event.type === "connection.failed") world.waiting -= 1;
       if (
         event.type === "connection.opened" ||
@@ -133,7 +138,11 @@ export const storageSuite: MachineSuite = {
     },
   },
 
-  check({ status, connections }, state, { tids }) {
+  check({ status, connections }, state, { tids, world }) {
+    const { tries } = world as World;
+    // It gives up at the fourth time, and not before.
+    if (tids.includes("storage.gaveUp")) expect(tries).toBeGreaterThanOrEqual(4);
+    if (tids.includes("storage.openFailed")) expect(tries).toBeLessThanOrEqual(4);
     const inMemory = tids.some((tid) => /\.(openHung|retryNow)$/.test(tid));
     const loading = status?.phase === "loading";
     const shown = {
