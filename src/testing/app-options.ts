@@ -23,7 +23,7 @@ export type Command<T extends TableSchemas, E extends EventDefinitions> = (
   context: CommandContext<T, E>,
 ) => EventInput<E> | readonly EventInput<E>[] | undefined;
 
-/** Says what is wrong, or throws. */
+/** Says what is wrong, at once, or throws. */
 export type Invariant<T extends TableSchemas> = (
   tables: TableReaders<T>,
 ) => string | undefined | void;
@@ -47,11 +47,11 @@ export interface AppPathOptions<T extends TableSchemas, E extends EventDefinitio
    * server that accepts everything when the configuration has one.
    */
   readonly server?: ServerRules<T, E> | false;
-  /** Default 1. Each run has the seed after that of the run before. */
+  /** A whole number. Default 1. Each run has the seed after that of the run before. */
   readonly seed?: number;
   /** How many runs, each with devices of its own. Default 30. */
   readonly runs?: number;
-  /** How many steps each run has, from opening the tabs on. Default 30. */
+  /** At most so many steps in a run, those that open tabs and begin included, which come in any case. Default 30. */
   readonly steps?: number;
   /** Default: 2 with a server, 1 without: nothing connects them then. */
   readonly devices?: number;

@@ -31,6 +31,19 @@ export class AppPathError extends Error {
   }
 }
 
+/** Seeds beyond have no fractions, which tell one stream of a run from another. */
+const highestSeed = 2 ** 50;
+
+/** Throws for what would try nothing, or not what was meant. */
+function expectOptions({ commands, seed = 1, runs, steps, devices, tabs }: AnyApp["options"]) {
+  if (Object.keys(commands).length === 0) throw new Error("Expected commands, got none");
+  for (const [name, value = 1] of Object.entries({ runs, steps, devices, tabs }))
+    if (!Number.isInteger(value) || value < 1)
+      throw new Error(`Expected ${name} to be a whole number above 0, got ${value}`);
+  if (!Number.isInteger(seed) || Math.abs(seed) > highestSeed)
+    throw new Error(`Expected seed to be a whole number up to 2 ** 50, got ${seed}`);
+}
+
 /** At most so many runs to make a path short and plain. */
 const mostTries = 100;
 
@@ -100,8 +113,9 @@ async function tellOf(app: AnyApp, seed: number, first: PathOutcome): Promise<Ap
 /**
  * Runs sequences of an app's own commands, drawn from seeds, in several tabs and devices in memory, with pages that are
  * killed, frozen and loaded again, messages and requests that are lost, writes that fail, and a server that rejects. Checks
- * after each step the app's `invariants`, and at the end, when faults have stopped, what `converge` checks, and the app's
- * `outcomes`. Throws a `AppPathError` whose message ends with a test of the shortest sequence that was found to fail.
+ * after each step the app's `invariants`, and at the end, when faults have stopped, what `converge` checks, the `invariants` once
+ * more, and the app's `outcomes`. Throws an `AppPathError` whose message ends with a test of the shortest sequence that was found
+ * to fail; another error where what was said of the app is no good: a command that throws, or never gives an event.
  *
  * @example
  * import * as v from "valibot";
@@ -130,7 +144,7 @@ export async function appPaths<const T extends TableSchemas, const E extends Eve
 ): Promise<AppPathReport> {
   const app = { config, options } as unknown as AnyApp;
   const { seed: first = 1, runs = 30, commands } = options;
-  if (Object.keys(commands).length === 0) throw new Error("Expected commands, got none");
+  expectOptions(app.options);
   const counts = new Map<string, number>();
   for (let seed = first; seed < first + runs; seed += 1) {
     const outcome = await runPath(app, seed, drawSteps(app, seed)).catch((cause: unknown) => {

@@ -2,6 +2,7 @@
 import { audit } from "./table/audit.mjs";
 import { commits } from "./table/commits.mjs";
 import { conformance } from "./table/conformance.mjs";
+import { generated } from "./table/generated.mjs";
 import { leaders } from "./table/leaders.mjs";
 import { replication } from "./table/replication.mjs";
 import { outbox } from "./table/outbox.mjs";
@@ -30,4 +31,5 @@ export const mutants = [
   ...wire,
   ...simulated,
   ...conformance,
+  ...generated,
 ];

@@ -112,8 +112,17 @@ test("says so when a check gives what it could not hear: no, or a promise", asyn
   const later = gives(() => Promise.reject(new Error("never heard")));
   const late = await failure(config, { ...few, commands: { hit }, outcomes: later });
   expect(late.message).toContain("or nothing, got a promise");
-  const none = await failure(config, { ...few, commands: {} });
-  expect(none.message).toBe("Expected commands, got none");
+});
+
+test.each([
+  [{ commands: {} }, "commands, got none"],
+  [{ runs: 0 }, "runs to be a whole number above 0, got 0"],
+  [{ steps: NaN }, "steps to be a whole number above 0, got NaN"],
+  [{ tabs: 0.5 }, "tabs to be a whole number above 0, got 0.5"],
+  [{ seed: 2 ** 53 }, "seed to be a whole number up to 2 ** 50, got 9007199254740992"],
+])("says so when nothing could come of %j", async (options, expected) => {
+  const { message } = await failure(config, { ...few, commands: { hit }, ...options });
+  expect(message).toBe(`Expected ${expected}`);
 });
 
 test.each([
