@@ -11,6 +11,7 @@ import {
   defaultLimits,
 } from "../protocol/index.ts";
 import { atMostADay } from "../protocol/http.ts";
+import { mostEvents } from "../protocol/messages.ts";
 import { type Outlook, type Replicator } from "../replicator.ts";
 import { failureOf } from "./common.ts";
 import { type Input as LiveInput } from "./live.ts";
@@ -261,7 +262,8 @@ export const afterFault = ({ resetting }: Progress, error: unknown): Change => (
 
 export function afterInfo({ most }: Progress, answer: Answer<Info>): Change {
   if (answer.tag !== "ok") return { informed: true };
-  const { batchEvents: events, eventBytes, bodyBytes: bytes } = answer.value.limits;
+  const { batchEvents, eventBytes, bodyBytes: bytes } = answer.value.limits;
+  const events = Math.min(batchEvents, mostEvents);
   return {
     informed: true,
     limits: { events, eventBytes, bytes },

@@ -85,11 +85,14 @@ export const pushEventSchema = v.object({
 });
 export type PushEvent = v.InferOutput<typeof pushEventSchema>;
 
+/** Events of a push, whatever the server allows. */
+export const mostEvents = 500;
+
 export const pushRequestSchema = v.object({
   client: idSchema,
   /** Version of the app's schema. */
   schema: v.optional(seqSchema),
-  events: v.pipe(v.array(pushEventSchema), v.minLength(1), v.maxLength(500)),
+  events: v.pipe(v.array(pushEventSchema), v.minLength(1), v.maxLength(mostEvents)),
 });
 export type PushRequest = v.InferOutput<typeof pushRequestSchema>;
 

@@ -42,6 +42,9 @@ const events = (version: number) => ({
   levelRaised: defineEvent({ schema: id }),
   slid: defineEvent({ schema: v.object({ value: v.number() }), coalesce: () => "slider" }),
   invited: defineEvent({ schema: v.object({ mail: v.string() }), dedupe: ({ mail }) => mail }),
+  adopted: defineEvent({
+    schema: v.object({ table: v.string(), row: v.looseObject({ id: v.string() }) }),
+  }),
 });
 export type Input = EventInput<ReturnType<typeof events>>;
 
@@ -77,6 +80,8 @@ function actionsOf({ name, payload }: Input, get: Get): readonly ModelAction[] {
         create("entries", { id: `invited-${payload.mail}`, no: 0 }),
         raise(get, "counters", "invited"),
       ];
+    case "adopted":
+      return [create(payload.table, payload.row as Row)];
     default:
       throw new Error("Expected an event of the app");
   }
@@ -147,12 +152,18 @@ export interface Access {
   readonly live: true | "poll";
 }
 
+/** What a device becomes that gets a server later: its rows, where the server has none of their ids. */
+const adopt = (tables: Readonly<Record<string, readonly { readonly id: string }[]>>): Input[] =>
+  Object.entries(tables).flatMap(([table, rows]) =>
+    rows.map((row): Input => ({ name: "adopted", payload: { table, row: { ...row } } })),
+  );
+
 /** Opens a version of the app. */
 export const openApp = (version: number, environment: Environment, server?: Access) =>
   createSyncActor({
     name: "simulated",
     ...appOf(version),
-    ...(server === undefined ? {} : { server }),
+    ...(server === undefined ? {} : { server: { ...server, adopt } }),
     schema: {
       version,
       migrate: (table, row) => (table === "entries" ? { ...row, since: 1 } : row),

@@ -13,7 +13,7 @@ import { rules } from "./app.ts";
 import { demand } from "./demand.ts";
 import { type Space } from "./space.ts";
 
-type Unit = Extract<ReturnType<typeof stepsOf>[number], { unit: unknown }>;
+export type Unit = Extract<ReturnType<typeof stepsOf>[number], { unit: unknown }>;
 
 export interface Account {
   readonly base: ReadonlyMap<string, Row>;
@@ -98,6 +98,19 @@ function decide(
     `everything up to ${record.settled.position} is decided, and ${String(first?.unit[0]?.id)} is not`,
   );
   return { ...before, base, waiting, seen, verdicts };
+}
+
+/** The server decides from this record on. What the device decided is gone from the base: what it comes to waits in the log. */
+export function handOver(
+  decided: Replayed["rows"],
+  logged: readonly Unit[],
+  record: Extract<LogRecord, { kind: "base" }>,
+): Account {
+  const gone = imagesOf(record).map(([table, id, row]) => (row === null ? `${table}/${id}` : ""));
+  const [left, were] = [gone, Array.from(decided.keys())].map((it) => it.toSorted().join());
+  demand(left === were, `a device that hands over ${left}, and decided ${were}`);
+  const waiting = logged.filter(({ position }) => position > record.settled.position);
+  return { ...noAccount, waiting };
 }
 
 /** One record more. */

@@ -2,7 +2,7 @@
  * What the disk went through, seen from outside: every record that was ever logged, and what must hold after each task,
  * whatever the tabs believe. Cleared data begins a new epoch.
  */
-import { type LogRecord, type Manifest } from "../../src/model/log.ts";
+import { type Envelope, type LogRecord, type Manifest } from "../../src/model/log.ts";
 import { decodeSegment } from "../../src/model/segment.ts";
 import { decodeRecord } from "../../src/model/stored.ts";
 import { placeholder } from "../../src/model/late.ts";
@@ -11,7 +11,7 @@ import { type Device } from "../../src/testing/index.ts";
 import { type Replayed, advance, isAnew, nothing, stepsOf } from "../model/reference.ts";
 import { rules, scope } from "./app.ts";
 import { demand } from "./demand.ts";
-import { type Account, account, noAccount, shownBy } from "./decided.ts";
+import { type Account, type Unit, account, handOver, noAccount, shownBy } from "./decided.ts";
 import { type Space } from "./space.ts";
 
 /** Who puts records in the log past the engines. */
@@ -26,6 +26,9 @@ export interface Epoch {
   readonly states: Replayed[];
   /** With a server: what is decided and what waits after the last record. */
   account: Account;
+  /** Whether a server decides; before it does, all that was logged. */
+  byServer: boolean;
+  readonly alone: Unit[];
   /** Position of each event. */
   readonly events: Map<string, number>;
   /** Who claimed each term. */
@@ -47,6 +50,8 @@ export interface HistoryOptions {
   /** The ids of the events that were committed as one with this one; undefined where nobody knows. */
   unitOf(event: string): readonly string[] | undefined;
   isAnyFrozen(): boolean;
+  /** An event is in the log. */
+  logged(event: Envelope): void;
   count(what: string): void;
 }
 
@@ -64,6 +69,7 @@ function checkSegments({ stores: { meta, segments } }: MemoryDatabase): void {
 const copyOf = (epoch: Epoch): Epoch => ({
   ...epoch,
   log: [...epoch.log],
+  alone: [...epoch.alone],
   states: [...epoch.states],
   events: new Map(epoch.events),
   owners: new Map(epoch.owners),
@@ -71,7 +77,7 @@ const copyOf = (epoch: Epoch): Epoch => ({
 });
 
 export function createHistory(options: HistoryOptions) {
-  const { device, space, versionOf, unitOf, isAnyFrozen, count } = options;
+  const { device, space, versionOf, unitOf, isAnyFrozen, logged, count } = options;
   const epochs: Epoch[] = (options.from ?? []).map(copyOf);
 
   function note(epoch: Epoch, position: number, record: LogRecord | undefined, page: string): void {
@@ -112,9 +118,19 @@ export function createHistory(options: HistoryOptions) {
       count("attempts");
     }
     epoch.log.push(record);
-    if (space === undefined) {
+    if (record.kind === "commit") record.events.forEach(logged);
+    const turns = !epoch.byServer && record.kind === "base" && record.authority === "server";
+    if (turns) {
+      const { position: at } = record.settled;
+      const { rows } = at === 0 ? nothing : (epoch.states[at] as Replayed);
+      count(at === 0 ? "devices that go over to a server" : "devices that adopt their data");
+      epoch.account = handOver(rows, epoch.alone, record);
+      epoch.byServer = true;
+    }
+    if (space === undefined || !epoch.byServer) {
       const before = epoch.states.at(-1) as Replayed;
       epoch.states.push(steps.reduce((state, step) => advance(rules, state, step), before));
+      for (const step of steps) if ("unit" in step) epoch.alone.push(step);
     } else {
       epoch.account = account(space, epoch.account, record, position);
       epoch.states.push(shownBy(epoch.account));
@@ -152,6 +168,8 @@ export function createHistory(options: HistoryOptions) {
         log: [],
         states: [nothing],
         account: noAccount,
+        byServer: read("authority") === "server",
+        alone: [],
         events: new Map(),
         owners: new Map(),
         records: new Set(),

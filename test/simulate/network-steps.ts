@@ -119,6 +119,15 @@ export const network = {
       return ": its device is copied";
     },
   ],
+  serve: [
+    4,
+    ({ world }, { place }) => {
+      if (place.isServed) return "";
+      world.count("an app gets a server");
+      place.isServed = true;
+      return ": the app has a server, where it is opened from now on";
+    },
+  ],
   taboo: [3, lasts("nobody may take", isSet("mayTake", false), common)],
   forbid: [1.5, lasts("nobody may enter", isSet("mayEnter", false), common)],
   breakRule: [1.5, lasts("the server's rule throws", isSet("isBroken", true), common)],

@@ -30,6 +30,8 @@ interface Unit {
 export interface Place {
   readonly device: Device;
   readonly history: ReturnType<typeof createHistory>;
+  /** Whether the app that is opened there has a server. */
+  isServed: boolean;
 }
 
 export interface Tab {
@@ -37,6 +39,7 @@ export interface Tab {
   readonly page: DevicePage;
   readonly sync: Sync;
   readonly version: number;
+  readonly isServed: boolean;
   /** In the order of their commits. */
   readonly units: Unit[];
   /** Of the epochs, the one whose data it shows, and up to which position. */
@@ -70,13 +73,14 @@ export function createWorld(seed: number, withServer = false) {
       trouble.push(error as Violation);
     }
   };
+  const logged = new Map<string, Envelope>();
   const eventOf = (id: string): Envelope | undefined =>
-    units.get(id)?.events.find((event) => event.id === id);
+    units.get(id)?.events.find((event) => event.id === id) ?? logged.get(id);
   const space: Space | undefined = withServer
     ? createSpace({ devices, seed, eventOf, count, later })
     : undefined;
   const places: Place[] = [];
-  function addPlace(device: Device, from?: readonly Epoch[]): Place {
+  function addPlace(device: Device, isServed: boolean, from?: readonly Epoch[]): Place {
     const history = createHistory({
       device,
       space,
@@ -84,15 +88,16 @@ export function createWorld(seed: number, withServer = false) {
       versionOf: (name) => everyTab.find(({ page }) => page.name === name)?.version ?? 0,
       unitOf: (event) => units.get(event)?.events.map(({ id }) => id),
       isAnyFrozen: () => alive().some(({ page }) => page.state !== "running"),
+      logged: (event) => void logged.set(event.id, event),
       count,
     });
-    const place = { device, history };
+    const place = { device, history, isServed };
     places.push(place);
     return place;
   }
-  addPlace(devices.createDevice({ noLocks }));
+  addPlace(devices.createDevice({ noLocks }), withServer && seed % 4 !== 2);
   for (let more = withServer ? seed % 3 : 0; more > 0; more -= 1)
-    addPlace(devices.createDevice({ noLocks }));
+    addPlace(devices.createDevice({ noLocks }), true);
   devices.watch((what) => {
     for (const { history } of places) later(() => history.observe(what));
   });
@@ -260,7 +265,7 @@ export function createWorld(seed: number, withServer = false) {
     },
 
     /** Another device gets a copy of all that is on this one. */
-    clone({ device, history }: Place): boolean {
+    clone({ device, history, isServed }: Place): boolean {
       const original = device.databases.get(scope);
       if (original === undefined || places.length >= mostDevices) return false;
       const copy = devices.createDevice({ noLocks });
@@ -273,7 +278,7 @@ export function createWorld(seed: number, withServer = false) {
         silent: new Map(),
         connections: new Set(),
       });
-      addPlace(copy, history.epochs);
+      addPlace(copy, isServed, history.epochs);
       if (space !== undefined) space.state.isPure = false;
       return true;
     },
@@ -284,8 +289,9 @@ export function createWorld(seed: number, withServer = false) {
       const tab: Tab = {
         place,
         page,
-        sync: openApp(version, page.environment, space?.access),
+        sync: openApp(version, page.environment, place.isServed ? space?.access : undefined),
         version,
+        isServed: place.isServed,
         units: [],
         epoch: Math.max(0, history.epochs.length - 1),
         at: 0,
@@ -339,8 +345,12 @@ export function createWorld(seed: number, withServer = false) {
       await devices.pass(90_000);
       const fresh: Tab[] = [];
       if (space !== undefined)
-        for (const place of places)
+        for (const place of places) {
+          // Code without a server leads as long as it lives.
+          for (const tab of alive()) if (tab.place === place && !tab.isServed) tab.page.close();
+          place.isServed = true;
           if (!alive().some((tab) => tab.place === place)) fresh.push(this.open(1, place));
+        }
       // A token that was refused is tried again after five minutes at the latest.
       const most = space === undefined ? 6 : 15;
       for (let minutes = 0; minutes < most && !(await isOver()); minutes += 1)

@@ -143,3 +143,29 @@ test("G5 an event that was taken in, and whose answer was lost, is not rejected 
   expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, fault: null });
   expect(shown(tab)).toEqual(["a:a"]);
 });
+
+test("a server that allows more events at once than a message can have is sent as many as it can, and rejects none", async () => {
+  const { world, server, openTab } = createSyncWorld({ server: { limits: { batchEvents: 1000 } } });
+  const bad: number[] = [];
+  world.network.serve(async (request) => {
+    const response = await server.fetch(request);
+    if (response.status === 400) bad.push(response.status);
+    return response;
+  });
+  const tab = openTab(world.createDevice());
+  await world.run(tab.sync.ready);
+  await world.pass(3000);
+  const several = (count: number, from: number) =>
+    Array.from({ length: count }, (_, at) => ({
+      name: "added" as const,
+      payload: { id: `${from + at}`, text: "" },
+    }));
+  expect(() => tab.sync.commit(several(501, 0))).toThrow(
+    "Expected a number of events of at most 500",
+  );
+  tab.sync.commit(several(500, 0));
+  tab.sync.commit(several(101, 500));
+  await world.pass(10_000);
+  expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, rejected: 0, fault: null });
+  expect(bad).toEqual([]);
+});

@@ -242,6 +242,14 @@ export const replication = [
     named: "with a word of goodbye",
   },
   {
+    id: "batch-longer-than-a-message",
+    why: "Where a server allows more events than a message can have, a long commit is sent all the same, and rejected.",
+    breaks: ["G5"],
+    edits: [["Math.min(batchEvents, mostEvents)", "batchEvents"]],
+    tests: ["sync/errors.test.ts"],
+    named: "than a message can have",
+  },
+  {
     id: "short-is-a-second",
     why: "What cuts streams after some seconds is not noticed: each is opened anew, for ever.",
     breaks: [],
