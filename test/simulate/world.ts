@@ -400,6 +400,8 @@ export function createWorld(seed: number, withServer = false) {
           // Which of several took the others' place is not kept by a fold: who comes later hears that it was taken in.
           const isVague = status === "accepted" && found.includes("superseded");
           if (space?.state.isPure === false) continue;
+          // What a device decided by itself, and had on no record when it got a server, is for that one to decide.
+          if (space !== undefined && !tab.isServed) continue;
           demand(
             found.length === 0 || found.includes(status) || isVague,
             `${id} was decided as ${status}, and the log says ${found.join()}`,

@@ -144,6 +144,12 @@ test("G5 an event that was taken in, and whose answer was lost, is not rejected 
   expect(shown(tab)).toEqual(["a:a"]);
 });
 
+const several = (count: number, from: number) =>
+  Array.from({ length: count }, (_, at) => ({
+    name: "added" as const,
+    payload: { id: `${from + at}`, text: "" },
+  }));
+
 test("a server that allows more events at once than a message can have is sent as many as it can, and rejects none", async () => {
   const { world, server, openTab } = createSyncWorld({ server: { limits: { batchEvents: 1000 } } });
   const bad: number[] = [];
@@ -155,11 +161,6 @@ test("a server that allows more events at once than a message can have is sent a
   const tab = openTab(world.createDevice());
   await world.run(tab.sync.ready);
   await world.pass(3000);
-  const several = (count: number, from: number) =>
-    Array.from({ length: count }, (_, at) => ({
-      name: "added" as const,
-      payload: { id: `${from + at}`, text: "" },
-    }));
   expect(() => tab.sync.commit(several(501, 0))).toThrow(
     "Expected a number of events of at most 500",
   );

@@ -4,7 +4,7 @@ import { createSyncActor } from "../../src/index.ts";
 import { afterFailure, initial } from "../../src/machines/progress.ts";
 import { encodeLiveEvent } from "../../src/protocol/index.ts";
 import { serverView } from "../support/server-view.ts";
-import { add, app, createSyncWorld, serverTables, shown } from "./world.ts";
+import { add, app, createSyncWorld, logOf, serverTables, shown } from "./world.ts";
 
 type Json = Record<string, unknown>;
 const ofPart = (request: Request, part: string): boolean =>
@@ -128,4 +128,65 @@ describe("a stream that is let through, and ends soon, is not opened round and r
     // A stream every 30 s, with a pull before it and one after it.
     expect(asked).toBeLessThan(60);
   });
+});
+
+test("G13 nothing depends on the server's clock, which goes back with each request", async () => {
+  const place = createSyncWorld();
+  const { world, openTab, storage } = place;
+  let time = world.now();
+  place.serve(storage, { clock: { ...world.clock, now: () => (time -= 60_000) } });
+  const device = world.createDevice();
+  const tabs = [openTab(device), openTab(device), openTab(world.createDevice())];
+  await world.run(Promise.all(tabs.map(({ sync }) => sync.ready)));
+  for (let at = 0; at < 4; at += 1)
+    for (const [of, tab] of tabs.entries()) {
+      const id = `${at % 3}`;
+      const receipt = tab.sync.commit([
+        { name: "added", payload: { id, text: "" } },
+        { name: "renamed", payload: { id, text: `${at} ${of}` } },
+      ]);
+      expect(await world.run(receipt.settled)).toMatchObject([
+        { status: "accepted" },
+        { status: "accepted" },
+      ]);
+    }
+  await world.pass(5000);
+  const log = await logOf(storage);
+  const times = log.map(({ ts }) => ts);
+  expect(times).toEqual(times.toSorted((a, b) => b - a));
+  expect(new Set(times).size).toBeGreaterThan(5);
+  for (const tab of tabs) {
+    expect(shown(tab)).toEqual(["0:3 2", "1:1 2", "2:2 2"]);
+    expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, fault: null });
+  }
+});
+
+test("who was stopped asks nothing any more, neither the server nor the app, whatever was under way", async () => {
+  for (const what of ["token", "push", "live", "pull"]) {
+    const place = createSyncWorld();
+    const { world, server, openTab } = place;
+    let asked = 0;
+    let isHung = what === "token";
+    const auth = (): string | Promise<string> => {
+      asked += 1;
+      return isHung ? new Promise(() => undefined) : "token";
+    };
+    world.network.serve((request) => {
+      asked += 1;
+      return server.fetch(request);
+    });
+    const tab = openTab(world.createDevice(), { auth });
+    await world.run(tab.sync.ready);
+    await world.pass(3000);
+    const end = what === "token" ? undefined : world.network.always("answerHung", what);
+    if (what === "live") world.network.cut();
+    add(tab, "a");
+    await world.pass(100);
+    await world.run(tab.sync.stop());
+    end?.();
+    isHung = false;
+    asked = 0;
+    await world.pass(600_000);
+    expect({ what, asked, streams: server.streams }).toEqual({ what, asked: 0, streams: 0 });
+  }
 });

@@ -43,7 +43,7 @@ export function createSyncWorld({
   /** Tokens that are taken, and whose they are. */
   const tokens = new Map([["token", "anna"]]);
   /** Another server, with what is stored there. */
-  function serve(stored: typeof storage) {
+  function serve(stored: typeof storage, more: object = {}) {
     const server = createSyncServer({
       storage: stored,
       events,
@@ -59,6 +59,7 @@ export function createSyncWorld({
         throw new Error(`Unexpected in ${where}`, { cause: error });
       },
       ...over,
+      ...more,
     });
     world.network.serve(server.fetch);
     return server;

@@ -250,6 +250,18 @@ export const replication = [
     named: "than a message can have",
   },
   {
+    id: "upcast-sent-as-old",
+    why: "What an upcast made of an event is sent as a payload of the older version: every reader upcasts it again.",
+    breaks: ["G13"],
+    edits: [
+      [
+        "const version = spec.upcast === undefined ? event.v : spec.version;",
+        "const version = event.v;",
+      ],
+    ],
+    tests: ["sync/migrate.test.ts"],
+  },
+  {
     id: "short-is-a-second",
     why: "What cuts streams after some seconds is not noticed: each is opened anew, for ever.",
     breaks: [],
