@@ -119,9 +119,13 @@ const names = [
 ];
 
 async function readModule(file: string): Promise<Partial<AppOptions>> {
-  const exported: Record<string, unknown> = await (file === conformanceApp
-    ? import("../conformance/app.ts")
-    : import(pathToFileURL(resolve(file)).href));
+  const loading: Promise<Record<string, unknown>> =
+    file === conformanceApp
+      ? import("../conformance/app.ts")
+      : import(pathToFileURL(resolve(file)).href);
+  const exported = await loading.catch((error: unknown) => {
+    throw new SyncError("config", `Expected ${file} to load, got ${String(error)}`, error);
+  });
   if (!Object.hasOwn(exported, "events"))
     throw new SyncError("config", `Expected ${file} to export \`events\`, got none`);
   return Object.fromEntries(
@@ -132,7 +136,10 @@ async function readModule(file: string): Promise<Partial<AppOptions>> {
 async function openStorage(file: string | undefined): Promise<Storage> {
   if (file === undefined) return memory();
   const { sqlite } = await import("../server/sqlite.ts");
-  return sqlite({ file });
+  return sqlite({ file }).catch((error: unknown) => {
+    if (error instanceof SyncError) throw error;
+    throw new SyncError("config", `Expected ${file} to open, got ${String(error)}`, error);
+  });
 }
 
 /** The space of one principal: nobody else's. */

@@ -8,6 +8,7 @@
  * 4. Several processes may use one file: `begin immediate` is the lock, for which nobody blocks the process; heads that
  *    others made are looked for every `pollMs`. When that fails, `watch` tells so once, and the next look tries again.
  */
+import { SyncError } from "../errors.ts";
 import { HookFailure } from "./failure.ts";
 import {
   type Database,
@@ -43,7 +44,7 @@ export interface SqliteTx {
 }
 
 export interface SqliteStorage extends Storage<SqliteTx> {
-  /** Writes a whole copy to a file that does not exist yet, while the server goes on. */
+  /** Writes a whole copy to a file that does not exist yet. Nobody is answered meanwhile; then the server goes on. */
   backup(file: string): Promise<void>;
 }
 
@@ -123,13 +124,16 @@ function lend(db: Database): { readonly tx: SqliteTx; revoke(): void } {
 }
 
 /**
- * Opens a file. Throws `SyncError`: `config` when `libsql` is not installed, `outdated` when the file is of newer code.
+ * Opens a file. Throws `SyncError`: `config` when `libsql` is not installed or `file` is no path, `outdated` when the file is of newer code.
  *
  * @example
  * const storage = await sqlite({ file: "sync.db" });
  */
 export async function sqlite(options: SqliteOptions): Promise<SqliteStorage> {
   const { file, pollMs = 500, busyMs = 5000 } = options;
+  // Each connection would have one of its own.
+  if (file === "" || file === ":memory:")
+    throw new SyncError("config", `Expected the path of a file, got "${file}"`);
   const open = await loadDriver();
   const connect = (): Database => {
     const db = open(file);

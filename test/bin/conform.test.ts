@@ -106,6 +106,20 @@ test("a server that says nothing fails its cases when their time is over", async
   ]);
 });
 
+test("a server that does not even answer info is not waited for in each case", async () => {
+  const { runConformance } = await import("../../src/conformance/run.ts");
+  const report = await runConformance({
+    url: "http://host/sync",
+    only: ["H2"],
+    level: "L1",
+    fetch: (url) =>
+      url.endsWith("/info")
+        ? Promise.reject(new DOMException("", "TimeoutError"))
+        : new Promise(() => undefined),
+  });
+  expect(report.results[0]?.reason).toBe("Error: no end within 0.5 s");
+});
+
 test.each([
   [["http://host/sync", "--level", "L4"], "Expected --level to be L0 to L3"],
   [["host/sync"], "Expected URL to be a URL"],

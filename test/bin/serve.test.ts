@@ -19,6 +19,8 @@ beforeAll(() => {
     "~standard": { version: 1, vendor: "valibot" }, "~run": (dataset) => ({ ...dataset, typed: true }) }`;
   events = write("events.mjs", `export const events = { added: { schema: ${any} } };`);
   write("none.mjs", "export const other = 1;");
+  write("broken.mjs", "throw new Error('half of it is missing');");
+  write("text.db", "Shopping list\n".repeat(1000));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -140,6 +142,14 @@ test("fails with a reason", async () => {
     code: 1,
     err: expect.stringContaining("to export `events`") as string,
   });
+  const broken = await run("serve", "--memory", "--events", join(folder, "broken.mjs"));
+  expect(broken.code).toBe(1);
+  expect(broken.err).toMatch(/broken\.mjs to load, got Error: half of it is missing\n$/);
+  const text = await run("serve", "--sqlite", join(folder, "text.db"), "--events", events);
+  expect(text.code).toBe(1);
+  expect(text.err).toMatch(/text\.db to open, got .*not a database/);
+  const nowhere = await run("serve", "--sqlite", "", "--events", events);
+  expect([nowhere.code, nowhere.err]).toEqual([1, `Expected the path of a file, got ""\n`]);
   const taken = createServer();
   await new Promise<void>((resolve) => {
     taken.listen(0, "127.0.0.1", resolve);
