@@ -1,4 +1,5 @@
 /** Every machine has a table that says all that it does and does not do; without any of its transitions the table is wrong. */
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type AnyStateMachine } from "xstate";
 import { commitMachine } from "../../src/machines/commit.ts";
@@ -47,3 +48,14 @@ describe.each(machines.map(([machine, table]) => ({ name: machine.id, machine, t
     });
   },
 );
+
+const hasPaths = (name: string) => existsSync(new URL(`${name}.test.ts`, import.meta.url));
+
+it("every machine has a table and paths", () => {
+  const folder = new URL("../../src/machines/", import.meta.url);
+  const made = readdirSync(folder)
+    .filter((file) => readFileSync(new URL(file, folder), "utf8").includes(".createMachine({"))
+    .map((file) => file.replace(".ts", ""));
+  expect(machines.map(([{ id }]) => id).toSorted()).toEqual(made.toSorted());
+  expect(made.filter((name) => !hasPaths(name))).toEqual([]);
+});
