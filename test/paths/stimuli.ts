@@ -58,6 +58,8 @@ export interface Reading {
   readonly queues: boolean;
   /** What is in quarantine, by its ids. */
   readonly quarantine: readonly string[];
+  /** The codes of what was refused. */
+  readonly rejected: readonly string[];
   /** Ids of rows that commits in the log make. */
   readonly logged: readonly string[];
   /** How many other tabs came, added a row each, `work-1` and so on, and went. */

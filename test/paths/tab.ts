@@ -143,6 +143,7 @@ export function createTab(gates: Gates) {
         gate: gateOf(),
         rows: sync?.tables.todos.toArray() ?? [],
         quarantine: sync?.quarantine.list().map(({ id }) => id) ?? [],
+        rejected: sync?.rejected.list().map(({ code }) => code) ?? [],
         commits: commits.map((read) => read()),
         changes: changes.map((read) => read()),
         queues: gates.queues(),

@@ -394,7 +394,7 @@ export const replicationSuite: MachineSuite = {
   },
 
   check(reading, state, { tids }) {
-    const { status, commits, onServer, requested } = reading;
+    const { status, commits, onServer, rejected, requested } = reading;
     expectSound(reading);
     const shown = words.find(([part]) => state.startsWith(part))?.[1];
     if (shown !== undefined) expect(shown).toContain(status?.sync);
@@ -408,6 +408,8 @@ export const replicationSuite: MachineSuite = {
       commits.every(({ settled }) => settled !== "rejected")
     )
       expect(onServer).not.toEqual([]);
+    if (tids.includes("replication.gaveUp"))
+      expect(rejected).toContain(tids.includes("replication.bad") ? "invalid" : "too_large");
     if (state === "off" && tids.every((tid) => tid === "replication.suspended"))
       expect(requested).toEqual([]);
   },
