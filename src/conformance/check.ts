@@ -21,6 +21,13 @@ export function must(what: string, holds: boolean, got?: unknown): asserts holds
   if (!holds) throw new Failed(`Expected ${what}, got ${render(got)}`);
 }
 
+/** `what`: of an answer. */
+export function mustNotBeStored(what: string, headers: Headers): void {
+  const cache = headers.get("cache-control") ?? "";
+  const words = cache.split(",").map((it) => it.trim().toLowerCase());
+  must(`${what} with Cache-Control: no-store`, words.includes("no-store"), cache);
+}
+
 /** JSON with its keys sorted, so that two values can be compared as text. */
 export const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, it: unknown) =>

@@ -1,6 +1,6 @@
 /** A live stream, read in the background. */
 import { type LiveEvent, type LiveItem, createLiveParser, headers } from "../protocol/index.ts";
-import { Failed, must } from "./check.ts";
+import { Failed, must, mustNotBeStored } from "./check.ts";
 import { type Target, type TokenName, read, send } from "./target.ts";
 
 export interface LiveOptions {
@@ -58,6 +58,7 @@ export async function openLive(
     type.startsWith("text/event-stream"),
     type,
   );
+  mustNotBeStored("a live stream", response.headers);
   const body = response.body;
   must("a live stream to have a body", body !== null);
 

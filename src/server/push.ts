@@ -50,7 +50,7 @@ function entryText(
 }
 
 /** Whose events are decided, and where. */
-type Where = Pick<Visit, "space" | "deadline"> & {
+type Where = Pick<Visit, "space"> & {
   /** Nobody: the server's own events, which need no permission. */
   readonly principal?: Principal;
   readonly by: string | undefined;
@@ -64,7 +64,7 @@ interface Batch {
 /** The rules of the app, for one batch. */
 function rulesFor(
   kit: Kit,
-  where: Where,
+  { space, principal, by }: Where,
   client: string | undefined,
   state: () => Promise<State>,
 ): Rules<unknown> & {
@@ -72,7 +72,8 @@ function rulesFor(
   finish(): boolean;
 } {
   const { options, bugs, states, deliver } = kit;
-  const { space, principal, deadline, by } = where;
+  // From its turn on: who waits until others have written, or for a slow sender, takes no time from the hooks.
+  const deadline = kit.deadline();
   let run: State | undefined;
   /** Accepted before somebody asked for rows. */
   const waiting: (readonly Prepared[])[] = [];
@@ -223,8 +224,7 @@ export async function handlePush(kit: Kit, visit: Visit): Promise<Response> {
   const preparing = { definition, schema, size, eventBytes: limits.eventBytes };
   const events = body.events.map((event) => prepare(event, preparing));
   const client = { id: body.client, owner: principal.id };
-  // Anew: who sends slowly takes no time from the hooks.
-  const where = { space, principal, deadline: kit.deadline(), by: principal.id };
+  const where = { space, principal, by: principal.id };
   const { epoch, head, results, stopped } = await decidePrefix(kit, where, { client, events });
   notes.events = events.length;
   notes.accepted = accepted(results);
@@ -277,6 +277,6 @@ export async function append(
     const code = prepared.refused?.code === "unknown_event" ? "unknown_event" : "invalid_payload";
     throw new SyncError(code, `Expected a valid "${name}", got: ${wrong}`);
   });
-  const where = { space, deadline: kit.deadline(), by };
+  const where = { space, by };
   return (await decideBatch(kit, where, { events })).results;
 }

@@ -1,4 +1,4 @@
-/** Peers that are slow, and a server that is about to go. */
+/** Peers and hooks that are slow, and a server that is about to go. */
 import { expect, test } from "vitest";
 import { createWriter, request, serve } from "./app.ts";
 
@@ -51,6 +51,39 @@ test("waits for a body as long as a client does, and no longer", async () => {
   timers[0]?.();
   expect(await told(sent)).toEqual([504, "timeout"]);
   expect(server.errors).toEqual([]);
+});
+
+test("a hook has all of its time, however long it was not its turn to write", async () => {
+  let time = 0;
+  const timers = new Set<{ readonly fn: () => void; readonly at: number }>();
+  const clock = {
+    now: () => time,
+    setTimeout(fn: () => void, ms: number) {
+      const timer = { fn, at: time + ms };
+      timers.add(timer);
+      return timer;
+    },
+    clearTimeout: (timer: unknown) => timers.delete(timer as never),
+  };
+  const hooks: (() => void)[] = [];
+  const server = serve({ clock, apply: () => new Promise((resolve) => hooks.push(resolve)) });
+  const [first, second] = [createWriter("client-aa"), createWriter("client-bb")];
+  const hung = first.push(server, "one", [first.add("a")]);
+  await expect.poll(() => hooks).toHaveLength(1);
+  const waited = second.push(server, "one", [second.add("b")]);
+  const due = (): void => {
+    for (const timer of timers) if (timer.at <= time && timers.delete(timer)) timer.fn();
+  };
+  // Until it waits for its turn.
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  time = 30_000;
+  due();
+  expect((await hung).status).toBe(504);
+  await expect.poll(() => hooks).toHaveLength(2);
+  due();
+  hooks[1]?.();
+  const { status, body } = await waited;
+  expect([status, body.results[0].status]).toEqual([200, "accepted"]);
 });
 
 test("opens no stream any more when it is about to go", async () => {

@@ -2,7 +2,7 @@
 import { type Case, type Trial } from "../case.ts";
 import { diceOf } from "../dice.ts";
 import { type Client } from "../client.ts";
-import { must, same } from "../check.ts";
+import { must, mustNotBeStored, same } from "../check.ts";
 import { dump, emptyTables, fold, fromData } from "../fold.ts";
 import { type Reading } from "../reader.ts";
 import { type Answer } from "../target.ts";
@@ -70,7 +70,7 @@ export const mustReset = (answer: Answer, ...reasons: readonly string[]): void =
 export const pullCases: readonly Case[] = [
   {
     id: "L1",
-    title: "an empty space is an empty page with a cursor",
+    title: "an empty space is an empty page with a cursor, which is not cached",
     clause: "§7.1",
     level: "L2",
     async run(t) {
@@ -84,6 +84,8 @@ export const pullCases: readonly Case[] = [
         [page.entries, page.more, page.pos],
         [[], false, page.head],
       );
+      const { headers } = await t.pull(space, { cursor: all.cursor });
+      mustNotBeStored("a page", headers);
     },
   },
   {

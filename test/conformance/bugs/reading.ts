@@ -35,6 +35,11 @@ export const readingBugs: Readonly<Record<string, Bug>> = {
     caughtBy: ["H4", "S1"],
     wrap: header("cache-control", "max-age=60", (it) => it.status >= 400),
   },
+  "cached-answers": {
+    says: "what is no error may be cached",
+    caughtBy: ["H4", "L1", "V1"],
+    wrap: header("cache-control", "private, max-age=60", (it) => it.status === 200),
+  },
   "no-cors": {
     says: "pages of other origins are not let in",
     caughtBy: ["H8"],
