@@ -6,16 +6,13 @@ import { add, isStored, patience, todosOf, useDemo } from "./support/demo.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 
-/** Waits until the service worker has all that a reload needs. */
+/** Waits until the service worker has all that a reload needs. What is kept for a page before a reload is not all of it. */
 const isKept = (tab: Page): Promise<unknown> =>
-  tab.waitForFunction(async () => {
-    const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-    const wanted = [location.href, ...loaded].filter(
-      (url) => url.startsWith(location.origin) && !url.startsWith(`${location.origin}/sync/`),
-    );
-    const kept = await Promise.all(wanted.map((url) => caches.match(url, { ignoreVary: true })));
-    return navigator.serviceWorker.controller !== null && !kept.includes(undefined);
-  });
+  tab.waitForFunction(
+    () =>
+      document.documentElement.dataset["offline"] === "ready" &&
+      navigator.serviceWorker.controller !== null,
+  );
 
 describe.for([
   ["sources", serveSources],

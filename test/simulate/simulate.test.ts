@@ -1,10 +1,10 @@
-/** 300 random histories of a device alone, and 60 of devices with a server; `npm run simulate -- --seeds 5000` runs more. */
+/** 200 random histories of a device alone, and 40 of devices with a server; `npm run simulate -- --seeds 5000` runs more. */
 import { describe, expect, test } from "vitest";
 import { run, shrink, simulate, stepsOfSeed } from "./simulate.ts";
 
 /** So many seeds in one test. */
 const size = 25;
-const firsts = Array.from({ length: 300 / size }, (_, at) => 1 + at * size);
+const firsts = Array.from({ length: 200 / size }, (_, at) => 1 + at * size);
 
 describe("G1 G2 G3 G5 G6 G7 G10 G13 whatever happens, after every step", () => {
   test.each(firsts)(
@@ -20,7 +20,7 @@ describe("G1 G2 G3 G5 G6 G7 G10 G13 whatever happens, after every step", () => {
 });
 
 describe("G1 G2 G3 G4 G5 G6 G7 G10 G13 whatever happens with a server, after every step", () => {
-  test.each([1, 11, 21, 31, 41, 51])(
+  test.each([1, 11, 21, 31])(
     "every event is decided once, and every base is the server's log (from seed %i)",
     async (first) => {
       const failures: string[] = [];

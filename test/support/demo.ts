@@ -76,7 +76,7 @@ export function useDemo(serve = serveBuilt) {
       tab.on("console", (message) => {
         if (message.type() !== "error" && message.type() !== "warning") return;
         // Chromium notes each request that gets no answer: there is no other way to try whether the server is back.
-        if (!isUnanswered(message)) complaints.push(message.text());
+        if (!isUnanswered(message)) complaints.push(`${message.text()} ${message.location().url}`);
       });
       await tab.goto(this.address());
       return tab;

@@ -10,6 +10,10 @@ import { backendFlag, chromiumLaunch } from "../../scripts/chromium.mjs";
 /** What Chromium keeps IndexedDB in. */
 export type Backend = "LevelDB" | "SQLite";
 
+/** Where pages are the matter and not what they store: what Chromium uses by default. `BACKENDS=all`: both. */
+export const backendsOfPages: readonly Backend[] =
+  process.env["BACKENDS"] === "all" ? ["LevelDB", "SQLite"] : ["LevelDB"];
+
 const page = (title: string, script = ""): string =>
   `<!doctype html><title>${title}</title><link rel="icon" href="data:,">${script}`;
 

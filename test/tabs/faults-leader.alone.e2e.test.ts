@@ -1,4 +1,4 @@
-/** Leaders that leave, freeze or die, on both of Chromium's storage backends and with its back/forward cache on. */
+/** Leaders that leave, freeze or die, with the back/forward cache on. */
 import { describe, expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import {
@@ -12,6 +12,7 @@ import {
   leaderOf,
   useMachine,
 } from "./browser.ts";
+import { backendsOfPages } from "./chromium.ts";
 import { faultsOfLog, faultsOfOrder, faultsOfSegments } from "./order.ts";
 
 declare const app: App;
@@ -56,7 +57,7 @@ async function faultsUnder(device: Browser, leader: Tab): Promise<readonly strin
   ];
 }
 
-describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backend) => {
+describe.for(backendsOfPages)("%s", { concurrent: true }, (backend) => {
   const createDevice = useMachine(backend);
 
   test("G10 G11 replaces a leader that froze without a word within 15 s, and refuses its late write", async (context) => {

@@ -1,4 +1,4 @@
-/** Pages that are left: in the middle of a commit, or with what every other page waits for, on both of Chromium's storage backends. */
+/** Pages that are left: in the middle of a commit, or with what every other page waits for. */
 import { describe, expect, test, vi } from "vitest";
 import type { App } from "./app/main.ts";
 import {
@@ -11,6 +11,7 @@ import {
   says,
   useMachine,
 } from "./browser.ts";
+import { backendsOfPages } from "./chromium.ts";
 
 declare const app: App;
 
@@ -23,7 +24,7 @@ async function stranger(device: Browser, prepare: () => Promise<void>): Promise<
   return () => page.goto(device.address.replace("device-", "elsewhere-"));
 }
 
-describe.for(["LevelDB", "SQLite"] as const)("%s", { concurrent: true }, (backend) => {
+describe.for(backendsOfPages)("%s", { concurrent: true }, (backend) => {
   const createDevice = useMachine(backend);
 
   test("G1 keeps what is committed while the page is being left", async (context) => {

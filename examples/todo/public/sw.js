@@ -11,8 +11,17 @@ const NO_DEV_CLIENT = "export const createHotContext = () => undefined;";
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
-/** The page says what it was made of: all of that is kept, and nothing else. */
-self.addEventListener("message", (event) => event.waitUntil(keep(event.data)));
+/** One page after the other: what a page that was loaded before wants is not what counts. */
+let keeping = Promise.resolve();
+
+/** The page says what it was made of: all of that is kept, and nothing else. It hears when that is done. */
+self.addEventListener("message", (event) => {
+  keeping = keeping
+    .then(() => keep(event.data))
+    .catch(() => false)
+    .then((isKept) => event.ports[0]?.postMessage(isKept));
+  event.waitUntil(keeping);
+});
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
@@ -23,6 +32,7 @@ self.addEventListener("fetch", (event) => {
   event.respondWith(pathname.includes("/assets/") ? fromCache(request) : fromNetwork(request));
 });
 
+/** Gives whether all of it is there. */
 async function keep(urls) {
   const cache = await caches.open(CACHE);
   const keepOne = async (url) => {
@@ -30,10 +40,12 @@ async function keep(urls) {
     const accept = new URL(url).pathname.endsWith(".css") ? "text/css" : "*/*";
     const response = await fetch(url, { headers: { accept } });
     if (response.ok) await cache.put(url, response);
+    return response.ok;
   };
-  await Promise.allSettled(urls.map(keepOne));
+  const all = await Promise.allSettled(urls.map(keepOne));
   const wanted = new Set(urls);
   for (const { url } of await cache.keys()) if (!wanted.has(url)) await cache.delete(url);
+  return all.every(({ value }) => value === true);
 }
 
 async function kept(request) {
