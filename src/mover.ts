@@ -177,7 +177,7 @@ export function createMover(shared: Shared, lead: Lead) {
     const begin = isNext ? (staging?.pos ?? 0) : page.from === null ? 0 : place.pos;
     // More is to come, and this is no step towards it: to ask on would be to ask for ever.
     if (page.more && page.pos <= begin) return "stale";
-    if (isNext || (page.from === null && (place.cursor !== null || hasBase())))
+    if (isNext || (page.from === null && (place.cursor !== null || remote.doubted || hasBase())))
       return await collect(page);
     if (page.from !== place.cursor || page.pos < place.pos) return "stale";
     if ((page.entries[0]?.pos ?? Infinity) <= place.pos) return "stale";

@@ -4,7 +4,8 @@
  *
  * 1. A number belongs to an event of one client id. Under another client id no number before counts, and no acknowledgement;
  *    that an event was attempted stays true.
- * 2. Where a record of the log is damaged, nothing that was sent and no place in the server's log is believed.
+ * 2. Where a record of the log is damaged, nothing that was sent and no place in the server's log is believed, until the base is
+ *    read anew: all of it, also where there is none.
  * 3. What is decided has no number and no acknowledgement any more. Its id is kept while its record is in the log.
  */
 import { type Ack, type AttemptRecord, type BaseRecord, type Place } from "./log.ts";
@@ -87,6 +88,10 @@ export function createRemote() {
     },
     get version() {
       return version;
+    },
+    /** Whether the base is to be read anew: before, no place of a page holds. */
+    get doubted() {
+      return doubted;
     },
     get acked(): ReadonlyMap<string, Ack> {
       return acked;

@@ -1,6 +1,7 @@
 /** What the device has on disk about the server is damaged, while some of it is on its way. */
 import { describe, expect, test } from "vitest";
 import { type StoredRemote } from "../../src/model/remote.ts";
+import { type Device } from "../../src/testing/index.ts";
 import { add, createSyncWorld, logOf, shown } from "./world.ts";
 
 /**
@@ -103,5 +104,57 @@ describe("G5 G8 of what is known of the server", () => {
   });
   test.each(unseen)("%s: nothing is lost or doubled", async (_, damage) => {
     expect(await quarantinedAfter(damage)).toEqual([]);
+  });
+});
+
+/** How many records were ever put in the log, folded or not. */
+const recordsOf = ({ databases }: Device): number => databases.get("sssync/list/")?.position ?? 0;
+
+describe("G8 G13 a device whose log begins with damage", () => {
+  const logs: readonly (readonly [
+    what: string,
+    ids: readonly string[],
+    left: readonly string[],
+  ])[] = [
+    ["has nothing", [], []],
+    ["comes to nothing", ["a"], []],
+    ["comes to nothing on its first page", ["a", "b"], ["b:b"]],
+    ["comes to rows on its first page", ["b", "a", "c"], ["b:b", "c:c"]],
+  ];
+  test.each(logs)("follows a server whose log %s, and is at rest then", async (_, ids, left) => {
+    const { world, openTab } = createSyncWorld({ server: { limits: { pageEntries: 2 } } });
+    const other = openTab(world.createDevice());
+    await world.run(other.sync.ready);
+    for (const id of ids) {
+      await world.run(add(other, id).settled);
+      if (id !== "a") continue;
+      await world.run(other.sync.commit({ name: "removed", payload: { id } }).settled);
+    }
+    const device = world.createDevice();
+    device.setOnline(false);
+    const before = openTab(device);
+    await world.run(before.sync.ready);
+    before.kill();
+    device.disk.put("log", recordsOf(device) + 1, {
+      kind: "commit",
+      tab: "other",
+      n: 1,
+      schema: 1,
+    });
+    device.setOnline(true);
+    const tab = openTab(device);
+    await world.run(tab.sync.ready);
+    await world.pass(30_000);
+    expect(tab.sync.quarantine.list().map(({ id }) => id)).toEqual(["log/1"]);
+    expect(shown(tab)).toEqual(left);
+    expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, fault: null });
+    const records = recordsOf(device);
+    await world.pass(600_000);
+    expect(recordsOf(device)).toBe(records);
+    await world.run(add(other, "d").settled);
+    await world.run(add(tab, "e").settled);
+    await world.pass(5000);
+    expect(shown(tab)).toEqual([...left, "d:d", "e:e"]);
+    expect(shown(other)).toEqual(shown(tab));
   });
 });

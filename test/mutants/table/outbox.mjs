@@ -129,6 +129,14 @@ export const outbox = [
     named: "G8 a later place",
   },
   {
+    id: "page-in-doubt",
+    why: "A page from the beginning is taken as it is where a record of the log is damaged, and its place is not believed: the next one begins there again.",
+    breaks: ["G8", "G13"],
+    edits: [["remote.doubted || hasBase()", "hasBase()"]],
+    tests: ["sync/remote-damage.test.ts"],
+    named: "follows a server whose log comes to nothing on its first page",
+  },
+  {
     id: "strange-kind-folded",
     why: "A fold deletes a record of a kind that only other code knows.",
     breaks: ["G9"],
