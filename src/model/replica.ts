@@ -381,7 +381,6 @@ export function createReplica(definition: Definition, tab: string) {
       strange += 1;
       const turns = from.authority === "server" && !byServer;
       byServer = from.authority === "server";
-      if (turns) for (const entry of mine) entry.told = false;
       remote.load(from.remote ?? freshRemote(from.client));
       above = [];
       logged = 0;
@@ -415,6 +414,8 @@ export function createReplica(definition: Definition, tab: string) {
         }
       }
       for (const it of leave()) settlements.push(it);
+      // As in `trust`; what was decided in a log that is gone stays decided, and is gone with it.
+      if (turns) for (const entry of entries) entry.told = false;
       const inLog = new Set(entries);
       const done: Entry[] = [];
       for (const entry of mine) {

@@ -232,3 +232,22 @@ test("G5 commits of a tab without a server, in flight while another one adopts, 
   expect(before.sync.outbox.size).toBe(0);
   expect(await logOf(storage)).toHaveLength(4);
 });
+
+test("G5 G13 what a device decided is gone with its data, where a tab with a server makes new data first", async () => {
+  const { world, openTab } = createSyncWorld();
+  const device = world.createDevice();
+  const before = openLocal(device);
+  await world.run(before.sync.ready);
+  // In the log, and not folded.
+  await world.run(add(before, "a").settled);
+  const proceed = before.stall();
+  device.clearSiteData();
+  const tab = openTab(device);
+  await world.run(tab.sync.ready);
+  proceed();
+  await world.pass(5000);
+  add(before, "b");
+  await world.pass(5000);
+  expect([shown(before), shown(tab)]).toEqual([["b:b"], ["b:b"]]);
+  expect(before.sync.outbox.list()).toMatchObject([{ payload: { id: "b" } }]);
+});

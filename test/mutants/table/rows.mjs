@@ -153,6 +153,19 @@ export const rows = [
     named: "decided",
   },
   {
+    id: "decided-waits-after-clearing",
+    why: "What the device decided waits again, for ever, when its data is cleared and made anew with a server.",
+    breaks: ["G13"],
+    edits: [
+      [
+        "if (turns) for (const entry of entries) entry.told = false;",
+        "if (turns) for (const entry of mine) entry.told = false;",
+      ],
+    ],
+    tests: ["sync/adopt.test.ts"],
+    named: "G13",
+  },
+  {
     id: "decided-event-loads-again",
     why: "A fresh tab does not apply the after-images of a base record that is in the log.",
     breaks: ["G6"],
