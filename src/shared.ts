@@ -107,7 +107,7 @@ export async function readShared(
 export async function keepDamage(
   { unkept, environment }: Shared,
   connection: Connection,
-  { damage, healed }: Pick<Picture, "damage" | "healed">,
+  { damage, healed, meta }: Pick<Picture, "damage" | "healed"> & Partial<Pick<Picture, "meta">>,
 ): Promise<void> {
   for (const it of damage) unkept.set(it.key, it);
   if (unkept.size + healed.length === 0) return;
@@ -116,6 +116,7 @@ export async function keepDamage(
   await connection.quarantine(
     all.map(({ key, ...rest }) => [key, { ...rest, at }]),
     healed,
+    meta?.floor,
   );
   for (const it of all) if (unkept.get(it.key) === it) unkept.delete(it.key);
 }

@@ -44,6 +44,7 @@ import {
   type StoreKey,
   type StoreName,
   type Unreadable,
+  foldedMeanwhile,
 } from "./ports.ts";
 import { systemClock } from "./system-clock.ts";
 import {
@@ -175,9 +176,11 @@ async function open(
       transact(db, scopeOf(wanted), "readwrite", wanted.durability, (tx, undo) =>
         lead(tx, wanted, known, undo),
       ),
-    quarantine: (puts, deletes) =>
-      transact(db, ["quarantine"], "readwrite", "relaxed", async (tx) => {
+    quarantine: (puts, deletes, floor) =>
+      transact(db, ["quarantine", "meta"], "readwrite", "relaxed", async (tx) => {
         const store = "quarantine";
+        const now = floor === undefined ? floor : await tx.objectStore("meta").get("floor");
+        if (now !== floor) throw foldedMeanwhile(now);
         await issueAll([
           ...deletes.map((key) => deletion(tx, { store, key })),
           ...puts.map(([key, value]) => placement(tx, { store, key, value })),

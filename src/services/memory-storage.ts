@@ -14,6 +14,7 @@ import {
   type StoragePort,
   type StoreKey,
   type StoreName,
+  foldedMeanwhile,
 } from "./ports.ts";
 import { isLower, placeAll } from "./placement.ts";
 
@@ -174,8 +175,10 @@ export function connect(database: MemoryDatabase, events: ConnectionEvents): Con
       for (const { store, key, value } of values) set(store, key, value);
       return { tag: "written", position };
     },
-    async quarantine(puts, deletes) {
+    async quarantine(puts, deletes, floor) {
       checkOpen();
+      const now = floor === undefined ? floor : get("meta", "floor");
+      if (now !== floor) throw foldedMeanwhile(now);
       const values = copy(puts);
       for (const key of deletes) remove({ store: "quarantine", key });
       for (const [key, value] of values) set("quarantine", key, value);

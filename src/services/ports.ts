@@ -34,6 +34,10 @@ export class StorageFailure extends Error {
   }
 }
 
+/** Why a write is refused that was made for data before a fold. */
+export const foldedMeanwhile = (floor: unknown): StorageFailure =>
+  new StorageFailure("aborted", `Expected data as it was read, got floor ${String(floor)}`);
+
 /** What a connection tells its owner. Each may be called at any time after `open` was called. */
 export interface ConnectionEvents {
   /** Opening waits for another tab that does not close an older connection. */
@@ -168,10 +172,15 @@ export interface Connection {
   claim(entries?: ReadonlyMap<string, unknown>): Promise<number>;
   /** A fenced write (see `LeaderWrite`). */
   lead(write: LeaderWrite): Promise<LeaderWritten>;
-  /** Puts and deletes in `quarantine`: keys are derived from what is kept, so that doing it twice is doing it once. */
+  /**
+   * Puts and deletes in `quarantine`: keys are derived from what is kept, so that doing it twice is doing it once. `floor`: of
+   * the data that was found damaged. Where it is another one by now it rejects as `aborted`: others have folded, and may have
+   * dealt with what this would bring back.
+   */
   quarantine(
     puts: readonly (readonly [key: string, value: unknown])[],
     deletes: readonly string[],
+    floor?: number,
   ): Promise<void>;
   /**
    * Makes space: one delete-only transaction, which passes where nothing else does, clears `queries`, the one store whose

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { failing } from "../support/faulty-storage.ts";
+import { failing, hold } from "../support/faulty-storage.ts";
 import { type Lab, type Tab, added, createLab, scope, shown } from "../support/lab.ts";
 
 const kept = async (lab: Lab): Promise<readonly unknown[]> =>
@@ -93,6 +93,30 @@ describe("damage for which there was no space in quarantine", () => {
       expect(await kept(lab)).toEqual(left);
     },
   );
+
+  it("G8 is not kept late, when others have dealt with it and folded", async () => {
+    const lab = createLab();
+    const leader = await lab.ready();
+    await leader.sync.commit(added("t1")).durable;
+    await lab.pass(5000);
+    await lab.put("log", undefined, { kind: "commit", junk: 1 });
+    const tab = lab.openTab();
+    const held = hold();
+    tab.disk.next("quarantine", held.fault);
+    await held.reached;
+    leader.lifecycle.emit("visible");
+    await lab.settle();
+    await leader.sync.quarantine.discard("log/3");
+    await lab.pass(4000);
+    expect((await lab.contents())["log"]).toEqual([]);
+    held.release();
+    await lab.pass(5000);
+    expect(await kept(lab)).toEqual([]);
+    for (const { sync } of [leader, tab]) {
+      expect(sync.status).toMatchObject({ phase: "ready", quarantined: 0 });
+      expect(sync.tables.todos.size).toBe(1);
+    }
+  });
 
   it("is nobody's when the data is cleared", async () => {
     const lab = createLab();

@@ -746,6 +746,19 @@ export const storageContract = (subject: string, makeStorage: () => StoragePort)
         ]);
       });
 
+      test("G8 keeps nothing that was found before a fold", async () => {
+        const { connection, lead } = await setUpLeader();
+        await connection.quarantine([["a", 1]], []);
+        await lead({ puts: [{ store: "meta", key: "floor", value: 3 }] });
+        await expect(connection.quarantine([["b", 2]], ["a"], 2)).rejects.toMatchObject({
+          name: "StorageFailure",
+          kind: "aborted",
+        });
+        expect((await readAll(connection)).quarantine).toEqual([["a", 1]]);
+        await connection.quarantine([["b", 2]], ["a"], 3);
+        expect((await readAll(connection)).quarantine).toEqual([["b", 2]]);
+      });
+
       test("keeps many at once", async () => {
         const { connect } = setUp();
         const connection = await connect();

@@ -191,6 +191,14 @@ export const strangers = [
     named: "has heard of it, and meets more",
   },
   {
+    id: "dealt-with-kept-late",
+    why: "Damage is kept late, when others have dealt with it and a fold has removed the word of it.",
+    breaks: ["G8"],
+    edits: [["meta?.floor,", ""]],
+    tests: ["engine/unkept.test.ts"],
+    named: "is not kept late",
+  },
+  {
     id: "unkept-for-ever",
     why: "What there was no space to keep is kept also when others have kept it, and it was dealt with while this tab was away.",
     breaks: ["G6", "G8"],
