@@ -4,9 +4,10 @@
  * 1. What is sent is a run of events in log order whose numbers follow each other: first what has numbers, then new ones.
  * 2. Units are whole. One that alone is over a limit is never sent.
  * 3. An event that another one takes the place of is not sent, once that one is logged; nor is one that this code cannot read.
- *    What was attempted is the server's to decide, whatever this code makes of it.
+ *    What was attempted is the server's to decide, whatever this code makes of it, unless no server takes it.
  * 4. This tab's own next commit may take the place of the last logged event: it is not sent before that one is logged.
  */
+import * as v from "valibot";
 import { type Entry, summarise } from "./entry.ts";
 import { type NextBase } from "./fold.ts";
 import { type Definition } from "./definition.ts";
@@ -15,6 +16,7 @@ import { type Envelope, type RejectedEvent, type Watermark } from "./log.ts";
 import { dedupeKey } from "./materialize.ts";
 import { type Replica } from "./replica.ts";
 import { type Rejection } from "../protocol/index.ts";
+import { idSchema, nameSchema } from "../protocol/messages.ts";
 
 export interface BatchLimits {
   readonly events: number;
@@ -41,8 +43,13 @@ export interface Batch {
   readonly tail: number | undefined;
 }
 
+/** What no server takes was never sent, whatever a damaged record may have been. */
+const isSendable = ({ id, name }: Envelope): boolean =>
+  v.is(idSchema, id) && v.is(nameSchema, name);
+
 /** Whether an event is closed for others, or left out: rule 3. */
-const isUnfit = (entry: Entry): boolean => entry.invalid !== undefined && !entry.attempted;
+const isUnfit = ({ invalid, attempted, unit }: Entry): boolean =>
+  invalid !== undefined && !(attempted && unit.every(isSendable));
 
 /** Everything up to the first logged entry that is not decided. */
 export function watermark(replica: Replica, isDone: (entry: Entry) => boolean): Watermark {
@@ -104,13 +111,13 @@ function keyFor(definition: Definition, event: Envelope): string | undefined {
 }
 
 function numbered(definition: Definition, event: Envelope, seq: number, isUnit: boolean): Numbered {
-  const { id, name, v, payload, at, tx } = event;
+  const { id, name, v: version, payload, at, tx } = event;
   const key = keyFor(definition, event);
   return {
     id,
     seq,
     name,
-    v: Math.max(1, v),
+    v: Math.max(1, version),
     payload,
     at: Math.max(0, Math.round(at)),
     ...(key === undefined ? {} : { key }),

@@ -31,6 +31,8 @@ const envelope = v.object({
   tx: v.optional(text),
   packed: v.optional(v.literal(true)),
 });
+/** One of a log record. A transaction that no server takes would have all events refused that are sent with it. */
+const logged = v.object({ ...envelope.entries, tx: v.optional(idSchema) });
 
 const row = v.custom<Json>(
   (value) => value === null || (typeof value === "object" && !Array.isArray(value)),
@@ -55,7 +57,7 @@ const ack = v.union([v.tuple([text, whole, text]), v.tuple([text, whole])]);
 const place = v.object({ cursor: v.nullable(cursorSchema), pos: whole, epoch: v.nullable(text) });
 
 const record = v.variant("kind", [
-  v.object({ kind: v.literal("commit"), ...header, events: v.array(envelope) }),
+  v.object({ kind: v.literal("commit"), ...header, events: v.array(logged) }),
   v.object({
     kind: v.literal("base"),
     ...header,

@@ -142,8 +142,8 @@ async function strange(lab: Lab) {
   await writer.sync.commit(stocked("last", 5)).durable;
   await writer.sync.stop();
   const events = [
-    { ...event("strange-1", "sold", 7), tx: "both" },
-    { ...event("strange-2", "sold", "last"), tx: "both" },
+    { ...event("strange-1", "sold", 7), tx: "sold-both" },
+    { ...event("strange-2", "sold", "last"), tx: "sold-both" },
     event("strange-3", "stolen", "last"),
   ];
   await lab.put("log", undefined, { kind: "commit", tab: "other", n: 1, schema: 1, events });

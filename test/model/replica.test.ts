@@ -54,7 +54,7 @@ interface Palette {
 const envelopesOf =
   (drawn: Palette) =>
   ({ facts }: Facts) => {
-    const tx = facts.length > 1 ? event("put").id : undefined;
+    const tx = facts.length > 1 ? `tx-of-${event("put").id}` : undefined;
     return facts.map(({ name, t, id, x }) => {
       const payload = { t: t === 0 ? ("one" as const) : ("two" as const), x };
       const short = "abcd"[id % drawn.ids] ?? "a";

@@ -53,7 +53,7 @@ async function run(
   for (const step of ops) {
     switch (step[0]) {
       case "commit": {
-        const tx = step[3].length > 1 ? event("put").id : undefined;
+        const tx = step[3].length > 1 ? `tx-of-${event("put").id}` : undefined;
         const envelopes = step[3].map(({ name, t, id, x }) => {
           const payload = { t: t === 0 ? ("one" as const) : ("two" as const), x };
           return event(nameAt(name), { ...payload, id: "abcd"[id % drawn.ids] ?? "a" }, tx);

@@ -111,7 +111,7 @@ test("G10 a leader that was followed writes no attempt, and sends nothing", asyn
 
 test("G3 sends a commit of several events whole, or says that it cannot be sent", async () => {
   const { leader } = await start();
-  const unit = [1, 2, 3].map((x) => event("up", { id: `r${x}`, x }, "tx-1"));
+  const unit = [1, 2, 3].map((x) => event("up", { id: `r${x}`, x }, "commit-01"));
   await put(leader, [event("put", { id: "a" })], unit);
   const small = await leader.replicator.attempt({ ...limits, events: 3 });
   expect(small.tag === "send" && small.request.events.length).toBe(1);
@@ -132,7 +132,7 @@ test("G3 sends a commit of several events whole, or says that it cannot be sent"
   });
   const few = await leader.replicator.attempt({ ...limits, most: 1 });
   expect(few.tag === "send" && few.request.events.map(({ tx }) => tx)).toEqual(
-    ids.map(() => "tx-1"),
+    ids.map(() => "commit-01"),
   );
   await leader.replicator.refuse(ids.slice(0, 1), { code: "too_large" });
   expect(Array.from(leader.replica.rejected.values(), ({ code }) => code)).toEqual([

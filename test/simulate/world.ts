@@ -256,7 +256,8 @@ export function createWorld(seed: number, withServer = false) {
         id: `strange-${strangers}-${at}`,
         v: 1,
         at: 0,
-        tx: `${strangers}`,
+        // As other code of ours makes it: with one that no server takes the record would be damage, and its events never read.
+        tx: `strange-${strangers}`,
         ...it,
       }));
       device.disk.put("log", database.position + 1, { ...header, events: made }, scope);

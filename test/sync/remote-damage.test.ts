@@ -158,3 +158,44 @@ describe("G8 G13 a device whose log begins with damage", () => {
     expect(shown(other)).toEqual(shown(tab));
   });
 });
+
+/** Puts it behind all that is in the log. */
+const putInLog = (device: Device, record: unknown): void =>
+  device.disk.put("log", recordsOf(device) + 1, record);
+
+const strange: (readonly [what: string, over: object, quarantined: number])[] = [
+  ["an id", { id: "2", name: "gone" }, 2],
+  ["a name", { name: "no name" }, 7],
+  ["a transaction", { tx: "2" }, 4],
+];
+test.each(strange)(
+  "G5 G8 commits with %s that no server takes wait in quarantine, and all others are sent",
+  async (_, over, quarantined) => {
+    const { world, openTab, storage } = createSyncWorld();
+    const device = world.createDevice();
+    const before = openTab(device);
+    await world.run(before.sync.ready);
+    await world.run(add(before, "first").settled);
+    await world.run(before.sync.stop());
+    // The server would call the first one bad; after the second one in a row it is not asked any more.
+    for (const n of [1, 2, 3]) {
+      const events = ["a", "b"].map((id) => {
+        const payload = { id: `${n}${id}`, text: "" };
+        const event = { id: `strange-${n}-${id}`, name: "added", v: 1, at: 0, payload };
+        return Object.assign(event, { tx: `strange-${n}` }, over);
+      });
+      putInLog(device, { kind: "commit", tab: "stranger", n, schema: 1, events });
+    }
+    // What was sent is not known any more: whatever is in the log may have been.
+    putInLog(device, { kind: "commit" });
+    const tab = openTab(device);
+    await world.run(tab.sync.ready);
+    add(tab, "later");
+    await world.pass(20_000);
+    expect(tab.sync.status).toMatchObject({ sync: "live", pending: 0, quarantined });
+    const log = await logOf(storage);
+    expect(log.map(({ payload }) => payload)).toEqual(
+      ["first", "later"].map((id) => ({ id, text: id })),
+    );
+  },
+);

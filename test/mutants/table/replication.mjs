@@ -148,6 +148,22 @@ export const replication = [
     named: "all of it is gone",
   },
   {
+    id: "unsendable-is-sent",
+    why: "An event that no server takes is sent since it may have been sent, and stops all others.",
+    breaks: ["G5", "G8"],
+    edits: [["!(attempted && unit.every(isSendable))", "!attempted"]],
+    tests: ["sync/remote-damage.test.ts"],
+    named: "G5 G8 commits with",
+  },
+  {
+    id: "strange-transaction-is-sent",
+    why: "A commit whose transaction no server takes is sent, and stops all others.",
+    breaks: ["G5", "G8"],
+    edits: [["{ ...envelope.entries, tx: v.optional(idSchema) }", "envelope.entries"]],
+    tests: ["sync/remote-damage.test.ts"],
+    named: "G5 G8 commits with",
+  },
+  {
     id: "adopted-in-two-writes",
     why: "A leader that dies while it adopts the device's data has taken it out of the base, and sent none of it.",
     breaks: ["G5"],
