@@ -21,11 +21,14 @@ export function must(what: string, holds: boolean, got?: unknown): asserts holds
   if (!holds) throw new Failed(`Expected ${what}, got ${render(got)}`);
 }
 
+/** The parts of a header that is a list. */
+export const list = (value: string | null): string[] =>
+  (value ?? "").split(",").map((it) => it.trim().toLowerCase());
+
 /** `what`: of an answer. */
 export function mustNotBeStored(what: string, headers: Headers): void {
-  const cache = headers.get("cache-control") ?? "";
-  const words = cache.split(",").map((it) => it.trim().toLowerCase());
-  must(`${what} with Cache-Control: no-store`, words.includes("no-store"), cache);
+  const cache = list(headers.get("cache-control"));
+  must(`${what} with Cache-Control: no-store`, cache.includes("no-store"), cache);
 }
 
 /** JSON with its keys sorted, so that two values can be compared as text. */

@@ -7,6 +7,7 @@ import {
   StateMachine,
   type StateValue,
 } from "xstate";
+import { maxIterations } from "../machines/common.ts";
 
 /** What a machine says of itself in an actor scope. Only what is needed to see the actions that it would have executed. */
 type Scope = Parameters<AnyStateMachine["transition"]>[2];
@@ -25,9 +26,6 @@ export interface Instrumented {
 }
 
 const action = "sssync.tid";
-
-/** More transitions than one event leads to. */
-const mostRounds = 1000;
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -100,7 +98,7 @@ export const without = (machine: AnyStateMachine, tid: string): AnyStateMachine 
 /** A copy of the machine to be walked: nothing that it does is executed but `assign` and guards. */
 export function instrument(original: AnyStateMachine): Instrumented {
   // XState itself would go round in circles for ever where `always` does.
-  const options = { maxIterations: mostRounds, ...original.config.options };
+  const options = { maxIterations, ...original.config.options };
   const config = withTransitions({ ...original.config, options }, namedAll);
   const machine = rebuilt(original, config, { [action]: () => undefined });
   function watched<T>(scope: Scope, run: (scope: Scope) => T): readonly [T, readonly string[]] {

@@ -17,6 +17,16 @@ async function damageRow(lab: Lab): Promise<void> {
   await lab.put("segments", key, { ...value, columns });
 }
 
+/** A leader, a commit of which is folded, and then junk in the log: `log/3`. */
+async function withJunk() {
+  const lab = createLab();
+  const leader = await lab.ready();
+  await leader.sync.commit(added("t1")).durable;
+  await lab.pass(5000);
+  await lab.put("log", undefined, { kind: "commit", junk: 1 });
+  return { lab, leader };
+}
+
 describe("damage for which there was no space in quarantine", () => {
   it("G8 G9 of a row is kept before a fold writes over it, however long there is no space", async () => {
     const lab = createLab();
@@ -38,11 +48,7 @@ describe("damage for which there was no space in quarantine", () => {
   });
 
   it("G8 G9 of a record that a leader meets is kept before a fold deletes it", async () => {
-    const lab = createLab();
-    const tab = await lab.ready();
-    await tab.sync.commit(added("t1")).durable;
-    await lab.pass(5000);
-    await lab.put("log", undefined, { kind: "commit", junk: 1 });
+    const { lab, leader: tab } = await withJunk();
     tab.disk.next("quarantine", failing("quota"));
     await lab.pass(15_000);
     await tab.sync.commit(added("t2")).durable;
@@ -69,11 +75,7 @@ describe("damage for which there was no space in quarantine", () => {
   it.each(ways)(
     "G6 G8 and that others dealt with is kept no more by a tab that %s",
     async (_, leave, meet, left) => {
-      const lab = createLab();
-      const leader = await lab.ready();
-      await leader.sync.commit(added("t1")).durable;
-      await lab.pass(5000);
-      await lab.put("log", undefined, { kind: "commit", junk: 1 });
+      const { lab, leader } = await withJunk();
       const tab = lab.openTab();
       const heal = tab.disk.always("quarantine", failing("quota"));
       await tab.sync.ready;
@@ -95,11 +97,7 @@ describe("damage for which there was no space in quarantine", () => {
   );
 
   it("G8 is not kept late, when others have dealt with it and folded", async () => {
-    const lab = createLab();
-    const leader = await lab.ready();
-    await leader.sync.commit(added("t1")).durable;
-    await lab.pass(5000);
-    await lab.put("log", undefined, { kind: "commit", junk: 1 });
+    const { lab, leader } = await withJunk();
     const tab = lab.openTab();
     const held = hold();
     tab.disk.next("quarantine", held.fault);

@@ -2,7 +2,7 @@
 import { type Answer, type Ask, read, send } from "../target.ts";
 import { decodeErrorBody, decodeInfo, headers } from "../../protocol/index.ts";
 import { type Case, type Trial } from "../case.ts";
-import { must, mustNotBeStored, same, skip } from "../check.ts";
+import { list, must, mustNotBeStored, same, skip } from "../check.ts";
 import { gzip } from "../bytes.ts";
 
 /** An error as the protocol has them; its code. */
@@ -24,9 +24,6 @@ export async function pushWith(t: Trial, ask: Ask): Promise<Answer> {
   const path = `/${client.space}/push`;
   return t.ask(path, { ...(ask.body === undefined && { json }), method: "POST", ...ask });
 }
-
-const list = (value: string | null): string[] =>
-  (value ?? "").split(",").map((it) => it.trim().toLowerCase());
 
 /** Texts that careless code changes. */
 const texts = [
